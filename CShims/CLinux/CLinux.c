@@ -1,0 +1,148 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+const int firn_O_PATH = O_PATH;
+const int firn_O_TMPFILE = O_TMPFILE;
+const int firn_AT_EMPTY_PATH = AT_EMPTY_PATH;
+const int firn_AT_SYMLINK_FOLLOW = AT_SYMLINK_FOLLOW;
+const long firn_UTIME_OMIT = UTIME_OMIT;
+const long firn_UTIME_NOW = UTIME_NOW;
+const int firn_SEEK_DATA = SEEK_DATA;
+const int firn_SEEK_HOLE = SEEK_HOLE;
+
+_Static_assert(FIRN_RENAME_WHITEOUT == RENAME_WHITEOUT, "renameat2 flags");
+
+int firn_renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path,
+                   unsigned int flags) {
+    return renameat2(old_directory, old_path, new_directory, new_path, flags);
+}
+
+int firn_syncfs(int fd) { return syncfs(fd); }
+
+int firn_clone(int target, int source) { return ioctl(target, FICLONE, source); }
+
+long firn_copy_file_range(int source, long *source_offset, int target, long *target_offset,
+                             size_t length) {
+    return copy_file_range(source, source_offset, target, target_offset, length, 0);
+}
+
+int firn_fallocate(int fd, int mode, long offset, long length) {
+    return fallocate(fd, mode, offset, length);
+}
+
+long firn_seek_data(int fd, long offset) { return lseek(fd, offset, SEEK_DATA); }
+long firn_seek_hole(int fd, long offset) { return lseek(fd, offset, SEEK_HOLE); }
+
+int firn_start_writeback(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
+int firn_advise_sequential(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }
+
+long firn_getxattr(const char *path, const char *name, void *value, size_t size) {
+    return lgetxattr(path, name, value, size);
+}
+int firn_setxattr(const char *path, const char *name, const void *value, size_t size, int flags) {
+    return lsetxattr(path, name, value, size, flags);
+}
+long firn_listxattr(const char *path, char *names, size_t size) { return llistxattr(path, names, size); }
+int firn_removexattr(const char *path, const char *name) { return lremovexattr(path, name); }
+long firn_fgetxattr(int fd, const char *name, void *value, size_t size) {
+    return fgetxattr(fd, name, value, size);
+}
+int firn_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags) {
+    return fsetxattr(fd, name, value, size, flags);
+}
+long firn_flistxattr(int fd, char *names, size_t size) { return flistxattr(fd, names, size); }
+int firn_fremovexattr(int fd, const char *name) { return fremovexattr(fd, name); }
+
+int firn_unmount(const char *path, int detach) {
+    return umount2(path, (detach ? MNT_DETACH : 0) | UMOUNT_NOFOLLOW);
+}
+
+static void termination_signals(sigset_t *set) {
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+}
+
+int firn_block_termination(void) {
+    // SIGIO kills the holder of a broken lease and SIGPIPE the writer to a gone peer; both show as errors.
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGIO, SIG_IGN);
+    sigset_t set;
+    termination_signals(&set);
+    errno = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return errno == 0 ? 0 : -1;
+}
+
+int firn_wait_termination(void) {
+    sigset_t set;
+    termination_signals(&set);
+    int number = 0;
+    while (sigwait(&set, &number) != 0) {
+    }
+    return number;
+}
+
+uint64_t firn_raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
+}
+
+long firn_filesystem_type(int fd) {
+    struct statfs buffer;
+    return fstatfs(fd, &buffer) == 0 ? (long)buffer.f_type : -1;
+}
+
+int firn_spawn_detached(const char *program, char *const *arguments, const int *descriptors, int count) {
+    int child = fork();
+    if (child != 0) return child;
+    // Only async-signal-safe calls from here: other threads may have held locks at the fork.
+    setsid();
+    // First out of the way of the numbers they are to have, then onto them.
+    int moved[16];
+    for (int i = 0; i < count && i < 16; i++) {
+        moved[i] = fcntl(descriptors[i], F_DUPFD, 64);
+        if (moved[i] < 0) _exit(126);
+    }
+    for (int i = 0; i < count && i < 16; i++) {
+        if (dup2(moved[i], i) < 0) _exit(126);
+    }
+    close_range(count, ~0U, 0);
+    execv(program, arguments);
+    _exit(127);
+}
+
+int firn_terminal_columns(int fd) {
+    struct winsize size;
+    if (!isatty(fd)) return 0;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+int firn_peer_credentials(int fd, int *pid, uint32_t *uid, uint32_t *gid) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
+    *pid = peer.pid;
+    *uid = peer.uid;
+    *gid = peer.gid;
+    return 0;
+}

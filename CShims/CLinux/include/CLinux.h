@@ -1,0 +1,74 @@
+// System calls that Swift's Glibc module lacks, each as one plain function. They keep the C convention: -1 and
+// errno on failure. No feature-test macro may be defined here: Swift imports this header. Nor may a
+// system header with types be included: Swift would think them this module's own.
+#ifndef FIRN_CLINUX_H
+#define FIRN_CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    FIRN_RENAME_NOREPLACE = 1 << 0,
+    FIRN_RENAME_EXCHANGE = 1 << 1,
+    FIRN_RENAME_WHITEOUT = 1 << 2,
+};
+
+// man 2 renameat2
+int firn_renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path,
+                   unsigned int flags);
+// man 2 syncfs
+int firn_syncfs(int fd);
+// man 2 ioctl_ficlone: the whole of source becomes the whole of target, sharing its blocks.
+int firn_clone(int target, int source);
+// man 2 copy_file_range
+long firn_copy_file_range(int source, long *source_offset, int target, long *target_offset,
+                             size_t length);
+// man 2 fallocate
+int firn_fallocate(int fd, int mode, long offset, long length);
+// man 2 lseek with SEEK_DATA and SEEK_HOLE
+long firn_seek_data(int fd, long offset);
+long firn_seek_hole(int fd, long offset);
+// man 2 sync_file_range: asks for write-back to begin and does not wait for it.
+int firn_start_writeback(int fd);
+// man 2 posix_fadvise, POSIX_FADV_SEQUENTIAL
+int firn_advise_sequential(int fd);
+
+// man 2 getxattr and its kin; none follows a symlink.
+long firn_getxattr(const char *path, const char *name, void *value, size_t size);
+int firn_setxattr(const char *path, const char *name, const void *value, size_t size, int flags);
+long firn_listxattr(const char *path, char *names, size_t size);
+int firn_removexattr(const char *path, const char *name);
+long firn_fgetxattr(int fd, const char *name, void *value, size_t size);
+int firn_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
+long firn_flistxattr(int fd, char *names, size_t size);
+int firn_fremovexattr(int fd, const char *name);
+
+// man 2 umount2; detach is MNT_DETACH.
+int firn_unmount(const char *path, int detach);
+// Blocks SIGTERM, SIGINT and SIGHUP for every thread made afterwards; ignores SIGPIPE and SIGIO.
+int firn_block_termination(void);
+// Waits for one of the blocked signals and returns its number.
+int firn_wait_termination(void);
+// Lifts the soft limit on open files to the hard one; returns the limit that holds then.
+uint64_t firn_raise_descriptor_limit(void);
+// man 2 statfs, f_type
+long firn_filesystem_type(int fd);
+// Starts a program in a session of its own; descriptors[i] becomes descriptor i of it, all others are closed.
+// Returns the process's id.
+int firn_spawn_detached(const char *program, char *const *arguments, const int *descriptors, int count);
+// Terminal width in columns, 0 if fd is no terminal.
+int firn_terminal_columns(int fd);
+// Credentials of a connected Unix socket's peer, SO_PEERCRED.
+int firn_peer_credentials(int fd, int *pid, uint32_t *uid, uint32_t *gid);
+
+// Values that are macros with casts, or hidden behind feature tests, in C's headers.
+extern const int firn_O_PATH;
+extern const int firn_O_TMPFILE;
+extern const int firn_AT_EMPTY_PATH;
+extern const int firn_AT_SYMLINK_FOLLOW;
+extern const long firn_UTIME_OMIT;
+extern const long firn_UTIME_NOW;
+extern const int firn_SEEK_DATA;
+extern const int firn_SEEK_HOLE;
+
+#endif

@@ -1,0 +1,110 @@
+import CCrypto
+
+/// A SHA-256 digest: the name of a blob, of a tree node and of a version.
+public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// The 32 bytes as four big-endian words, so that hashing and comparing touch no heap.
+    private let words: (UInt64, UInt64, UInt64, UInt64)
+
+    public static let byteCount = 32
+
+    /// - Parameter bytes: exactly 32 bytes; anything else gives nil.
+    public init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == Digest.byteCount else { return nil }
+        var words: [UInt64] = [0, 0, 0, 0]
+        for (index, byte) in bytes.enumerated() {
+            words[index / 8] = words[index / 8] << 8 | UInt64(byte)
+        }
+        self.words = (words[0], words[1], words[2], words[3])
+    }
+
+    /// - Parameter hex: exactly 64 hexadecimal digits in either case; anything else gives nil.
+    public init?(hex: String) {
+        guard let bytes = Hex.decode(hex) else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    public var bytes: [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(Digest.byteCount)
+        for word in [words.0, words.1, words.2, words.3] {
+            for shift in stride(from: 56, through: 0, by: -8) {
+                result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            }
+        }
+        return result
+    }
+
+    /// 64 lower-case hexadecimal digits, as `sha256sum` prints them.
+    public var hex: String { Hex.encode(bytes) }
+
+    /// The first 12 hexadecimal digits: enough to recognise a version by eye.
+    public var short: String { String(hex.prefix(12)) }
+
+    public var description: String { hex }
+
+    public static func == (a: Digest, b: Digest) -> Bool { a.words == b.words }
+
+    public static func < (a: Digest, b: Digest) -> Bool { a.words < b.words }
+
+    public func hash(into hasher: inout Swift.Hasher) {
+        // The bytes are uniform already; one word distinguishes them.
+        hasher.combine(words.0)
+    }
+}
+
+extension Digest {
+    /// The digest of `bytes`.
+    public static func of(_ bytes: [UInt8]) -> Digest {
+        var hasher = DigestBuilder()
+        bytes.withUnsafeBytes { hasher.update($0) }
+        return hasher.finish()
+    }
+}
+
+/// Computes a ``Digest`` over bytes given piece by piece.
+///
+/// A libcrypto context cannot fail on SHA-256 short of running out of memory, so its failures trap.
+public struct DigestBuilder: ~Copyable {
+    private let context: OpaquePointer
+
+    /// `EVP_MD_fetch` walks the provider list; once for the process is enough.
+    private nonisolated(unsafe) static let algorithm: OpaquePointer = {
+        guard let md = EVP_MD_fetch(nil, "SHA256", nil) else {
+            preconditionFailure("libcrypto offers no SHA-256")
+        }
+        return md
+    }()
+
+    public init() {
+        guard let context = EVP_MD_CTX_new() else { preconditionFailure("out of memory") }
+        self.context = context
+        restart()
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        guard EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1 else {
+            preconditionFailure("SHA-256 update failed")
+        }
+    }
+
+    /// The digest of all that was given since the last call; the builder is then as new.
+    public mutating func finish() -> Digest {
+        let bytes = [UInt8](unsafeUninitializedCapacity: Digest.byteCount) { buffer, count in
+            guard EVP_DigestFinal_ex(context, buffer.baseAddress, nil) == 1 else {
+                preconditionFailure("SHA-256 final failed")
+            }
+            count = Digest.byteCount
+        }
+        restart()
+        guard let digest = Digest(bytes: bytes) else { preconditionFailure("SHA-256 is 32 bytes") }
+        return digest
+    }
+
+    private func restart() {
+        guard EVP_DigestInit_ex2(context, DigestBuilder.algorithm, nil) == 1 else {
+            preconditionFailure("SHA-256 init failed")
+        }
+    }
+}

@@ -1,0 +1,198 @@
+/// What a tree entry is. The raw values are stored: see `docs/FORMAT.md`, "Tree nodes".
+public enum EntryKind: UInt8, Sendable, Hashable, CaseIterable {
+    case file = 1
+    case directory = 2
+    case symlink = 3
+    case fifo = 4
+    case socket = 5
+    case characterDevice = 6
+    case blockDevice = 7
+}
+
+/// Nanoseconds since 1970-01-01T00:00:00Z, as the kernel's `timespec` flattened; years 1678 to 2262.
+public struct Timestamp: Hashable, Sendable, Comparable {
+    public let nanoseconds: Int64
+
+    public init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    /// Times beyond the range become its nearest end.
+    public init(seconds: Int64, nanoseconds: Int64) {
+        // The earliest second begins before the range does: its whole seconds alone would overflow 64 bits.
+        self.nanoseconds = Int64(clamping: Int128(seconds) * 1_000_000_000 + Int128(nanoseconds))
+    }
+
+    /// Whole seconds, rounded towards the past, as `tv_sec`.
+    public var seconds: Int64 {
+        let (quotient, remainder) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        return remainder < 0 ? quotient - 1 : quotient
+    }
+
+    /// What ``seconds`` leaves, 0 to 999,999,999, as `tv_nsec`.
+    public var subsecond: Int64 { nanoseconds - seconds &* 1_000_000_000 }
+
+    public static func < (a: Timestamp, b: Timestamp) -> Bool { a.nanoseconds < b.nanoseconds }
+}
+
+/// One extended attribute: a name with its namespace (`user.origin`) and its value.
+public struct ExtendedAttribute: Hashable, Sendable {
+    public let name: [UInt8]
+    public let value: [UInt8]
+
+    public init(name: [UInt8], value: [UInt8]) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What an entry holds, by kind.
+public enum Content: Hashable, Sendable {
+    /// A regular file's bytes.
+    case blob(Digest)
+    /// A directory: the digest of its root tree node and how many entries that are not directories lie below
+    /// it at any depth.
+    case tree(Digest, files: UInt64)
+    /// A symlink's target.
+    case target([UInt8])
+    /// A device's number, as `st_rdev`.
+    case device(UInt64)
+    /// A fifo or a socket holds nothing.
+    case none
+}
+
+/// One sealed name in a directory: everything `lstat`, `readlink`, `listxattr` and `read` will say of it.
+public struct TreeEntry: Hashable, Sendable {
+    public var name: FileName
+    public var kind: EntryKind
+    /// Permission, set-id and sticky bits: `st_mode & 07777`.
+    public var mode: UInt16
+    public var uid: UInt32
+    public var gid: UInt32
+    /// Bytes of a file or of a symlink's target; of a directory, the sum over everything below it.
+    public var size: UInt64
+    public var mtime: Timestamp
+    public var content: Content
+    /// In order of name, without duplicates.
+    public var xattrs: [ExtendedAttribute]
+
+    public init(
+        name: FileName, kind: EntryKind, mode: UInt16, uid: UInt32, gid: UInt32, size: UInt64,
+        mtime: Timestamp, content: Content, xattrs: [ExtendedAttribute] = []
+    ) {
+        self.name = name
+        self.kind = kind
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.size = size
+        self.mtime = mtime
+        self.content = content
+        self.xattrs = xattrs.sorted { $0.name.lexicographicallyPrecedes($1.name) }
+    }
+
+    /// The digest of the blob, for a regular file.
+    public var blob: Digest? {
+        if case .blob(let digest) = content { digest } else { nil }
+    }
+
+    /// The digest of the directory's root tree node, for a directory.
+    public var tree: Digest? {
+        if case .tree(let digest, _) = content { digest } else { nil }
+    }
+
+    /// Entries that are not directories: 1 for everything but a directory.
+    public var files: UInt64 {
+        if case .tree(_, let files) = content { files } else { 1 }
+    }
+}
+
+extension TreeEntry {
+    func encode(into writer: inout CBORWriter) {
+        writer.array(count: 9)
+        writer.byteString(name.bytes)
+        writer.unsigned(UInt64(kind.rawValue))
+        writer.unsigned(UInt64(mode))
+        writer.unsigned(UInt64(uid))
+        writer.unsigned(UInt64(gid))
+        writer.unsigned(size)
+        writer.signed(mtime.nanoseconds)
+        switch content {
+        case .blob(let digest): writer.byteString(digest.bytes)
+        case .tree(let digest, let files):
+            writer.array(count: 2)
+            writer.byteString(digest.bytes)
+            writer.unsigned(files)
+        case .target(let target): writer.byteString(target)
+        case .device(let number): writer.unsigned(number)
+        case .none: writer.null()
+        }
+        if xattrs.isEmpty {
+            writer.null()
+        } else {
+            writer.array(count: xattrs.count)
+            for attribute in xattrs {
+                writer.array(count: 2)
+                writer.byteString(attribute.name)
+                writer.byteString(attribute.value)
+            }
+        }
+    }
+
+    /// - Parameter isRoot: the root's entry has the empty name; no other may.
+    init(from reader: inout CBORReader, isRoot: Bool = false) throws(ObjectError) {
+        try reader.array(of: 9)
+        let name = try reader.byteString()
+        guard isRoot ? name.isEmpty : FileName.isValid(name) else {
+            throw reader.malformed("not a file name")
+        }
+        self.name = FileName(unchecked: name)
+        guard let kind = EntryKind(rawValue: try reader.unsigned(as: UInt8.self)) else {
+            throw reader.malformed("unknown kind of entry")
+        }
+        self.kind = kind
+        mode = try reader.unsigned(as: UInt16.self)
+        guard mode <= 0o7777 else { throw reader.malformed("mode out of range") }
+        uid = try reader.unsigned(as: UInt32.self)
+        gid = try reader.unsigned(as: UInt32.self)
+        size = try reader.unsigned()
+        mtime = Timestamp(nanoseconds: try reader.signed())
+        switch kind {
+        case .file: content = .blob(try reader.digest())
+        case .directory:
+            try reader.array(of: 2)
+            content = .tree(try reader.digest(), files: try reader.unsigned())
+        case .symlink:
+            let target = try reader.byteString()
+            guard !target.isEmpty, !target.contains(0) else { throw reader.malformed("not a symlink's target") }
+            content = .target(target)
+        case .characterDevice, .blockDevice: content = .device(try reader.unsigned())
+        case .fifo, .socket:
+            guard reader.null() else { throw reader.malformed("a fifo or socket has no content") }
+            content = .none
+        }
+        xattrs = try TreeEntry.decodeAttributes(from: &reader)
+    }
+
+    private static func decodeAttributes(
+        from reader: inout CBORReader
+    ) throws(ObjectError) -> [ExtendedAttribute] {
+        if reader.null() { return [] }
+        let count = try reader.array()
+        guard count > 0 else { throw reader.malformed("empty list of attributes") }
+        var attributes: [ExtendedAttribute] = []
+        for _ in 0..<count {
+            try reader.array(of: 2)
+            let attribute = ExtendedAttribute(name: try reader.byteString(), value: try reader.byteString())
+            // listxattr(2) separates names by NUL.
+            guard !attribute.name.isEmpty, !attribute.name.contains(0) else {
+                throw reader.malformed("not an attribute's name")
+            }
+            if let last = attributes.last, !last.name.lexicographicallyPrecedes(attribute.name) {
+                throw reader.malformed("attributes out of order")
+            }
+            attributes.append(attribute)
+        }
+        return attributes
+    }
+}

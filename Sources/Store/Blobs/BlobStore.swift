@@ -1,0 +1,194 @@
+public import Glibc
+public import Objects
+internal import SystemPackage
+
+/// The immutable bytes of all versions: `objects/ab/cdef…`, one file for each blob, named by its SHA-256.
+///
+/// A file appears here complete and under its final name, by `link` or `rename`; nothing below `objects/` is
+/// ever opened for writing. Calls are safe from any thread.
+public final class BlobStore: Sendable {
+    private let objects: Descriptor
+    private let temporary: TemporaryDirectory
+    private let faults: FaultHook
+
+    /// Bytes read or copied in one call: large enough that the call does not show in the time.
+    static let chunkByteCount = 1 << 20
+
+    init(objects: Descriptor, temporary: TemporaryDirectory, faults: FaultHook) {
+        self.objects = objects
+        self.temporary = temporary
+        self.faults = faults
+    }
+
+    /// Where a blob lies, relative to `objects/`.
+    public static func path(_ digest: Digest) -> RawPath {
+        let hex = digest.hex
+        return RawPath("\(hex.prefix(2))/\(hex.dropFirst(2))")
+    }
+
+    /// Opens a blob for reading.
+    ///
+    /// - Throws: ``StoreError`` `.damaged` when its file is missing.
+    public func open(_ digest: Digest) throws(StoreError) -> Descriptor {
+        do throws(Errno) {
+            return try Syscall.open(at: objects.fd, BlobStore.path(digest), O_RDONLY | O_NOFOLLOW)
+        } catch {
+            guard error == .noSuchFileOrDirectory else {
+                throw StoreError(error, doing: "open the object", subject: digest.hex)
+            }
+            throw StoreError(
+                .damaged, "the object's file is missing", subject: digest.hex,
+                hint: "firn verify lists every version and path it affects")
+        }
+    }
+
+    /// The file that holds a blob, or nil where there is none.
+    public func status(_ digest: Digest) throws(StoreError) -> stat? {
+        try system("look at the object", digest.hex) { () throws(Errno) in
+            try Syscall.statIfPresent(at: objects.fd, BlobStore.path(digest))
+        }
+    }
+
+    // MARK: Adding
+
+    /// Makes the file at `path` the blob `digest` by giving it a second name below `objects/`.
+    ///
+    /// The caller has hashed the file and knows that nobody can write to it. Not durable when it returns: see
+    /// ``sync(directoriesOf:)``.
+    ///
+    /// - Parameter isKnown: the catalog names the blob. Only then is a file that is there already trusted, and
+    ///   only with the right size; an unknown one may be what a power cut left, or a name for a file that is
+    ///   still staged and may be written to, and is replaced.
+    /// - Returns: whether the blob was added.
+    func adopt(
+        _ path: RawPath, at directory: Int32, as digest: Digest, size: UInt64, isKnown: Bool
+    ) throws(StoreError) -> Bool {
+        try faults.reach(.link, path.display)
+        if isKnown, let found = try status(digest), UInt64(found.st_size) == size { return false }
+        let target = BlobStore.path(digest)
+        do throws(Errno) {
+            try inFanOut(target) { () throws(Errno) in
+                try Syscall.link(at: directory, path, to: objects.fd, target)
+            }
+        } catch {
+            guard error == .fileExists else {
+                throw StoreError(error, doing: "add the object", subject: path.display)
+            }
+            let name = temporary.name()
+            try system("replace an object", digest.hex) { () throws(Errno) in
+                try Syscall.link(at: directory, path, to: temporary.fd, name)
+                try Syscall.rename(at: temporary.fd, name, to: objects.fd, target)
+                // Renaming one name of a file onto another of the same file does nothing, and leaves both.
+                _ = try Syscall.statIfPresent(at: temporary.fd, name).map { _ throws(Errno) in
+                    try Syscall.unlink(at: temporary.fd, name)
+                }
+            }
+        }
+        return true
+    }
+
+    /// Copies what `source` holds now into the store and returns its digest.
+    ///
+    /// The copy shares blocks where the filesystem can; it is hashed, not the source, so the blob is right
+    /// even if the source changes meanwhile.
+    func ingest(
+        copyOf source: Int32, isKnown: (Digest) throws(StoreError) -> Bool
+    ) throws(StoreError) -> (digest: Digest, size: UInt64, isNew: Bool) {
+        let name = temporary.name()
+        let copy = try system("create a temporary file", "tmp/") { () throws(Errno) in
+            try Syscall.open(at: temporary.fd, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o444)
+        }
+        defer { temporary.discard(name) }
+        try FileCopy.contents(of: source, to: copy.fd)
+        let (digest, size) = try Self.hash(copy.fd)
+        try system("write a copy", "tmp/") { () throws(Errno) in try Syscall.syncData(copy.fd) }
+        let isNew = try adopt(name, at: temporary.fd, as: digest, size: size, isKnown: try isKnown(digest))
+        return (digest, size, isNew)
+    }
+
+    /// Sets the mode of a sealed object to 0444. To be called after the commit that made it one: before, the
+    /// file is still a staged one whose mode is the user's.
+    func protect(_ digest: Digest) throws(StoreError) {
+        try system("protect the object", digest.hex) { () throws(Errno) in
+            try Syscall.changeMode(at: objects.fd, BlobStore.path(digest), 0o444)
+        }
+    }
+
+    /// Makes the names of `digests` durable.
+    func sync(directoriesOf digests: some Sequence<Digest>) throws(StoreError) {
+        for prefix in Set(digests.map { $0.hex.prefix(2) }).sorted() {
+            try faults.reach(.syncDirectory, "objects/\(prefix)")
+            try system("sync", "objects/\(prefix)") { () throws(Errno) in
+                try Syscall.sync(
+                    try Syscall.open(at: objects.fd, RawPath(String(prefix)), O_RDONLY | O_DIRECTORY).fd)
+            }
+        }
+        try system("sync", "objects") { () throws(Errno) in try Syscall.sync(objects.fd) }
+    }
+
+    // MARK: Removing
+
+    /// Removes a blob's file. Readers that have it open go on reading.
+    ///
+    /// - Returns: how many bytes of disk it held.
+    func remove(_ digest: Digest) throws(StoreError) -> UInt64 {
+        try faults.reach(.unlink, digest.hex)
+        guard let found = try status(digest) else { return 0 }
+        try system("remove the object", digest.hex) { () throws(Errno) in
+            try Syscall.unlink(at: objects.fd, BlobStore.path(digest))
+        }
+        return UInt64(found.st_blocks) * 512
+    }
+
+    /// Every digest that has a file, in no order. Files whose names are no digests are passed over.
+    func all() throws(StoreError) -> [Digest] {
+        var digests: [Digest] = []
+        for prefix in try names(RawPath.here) {
+            for rest in try names(RawPath(prefix)) {
+                if let digest = Digest(hex: prefix.display + rest.display) { digests.append(digest) }
+            }
+        }
+        return digests
+    }
+
+    private func names(_ path: RawPath) throws(StoreError) -> [FileName] {
+        try system("list", "objects/\(path.display)") { () throws(Errno) in
+            try Syscall.names(at: objects.fd, path)
+        }
+    }
+
+    // MARK: Hashing
+
+    /// The SHA-256 of an open file from its beginning, and how many bytes that was.
+    static func hash(
+        _ fd: Int32, progress: (UInt64) -> Void = { _ in }
+    ) throws(StoreError) -> (digest: Digest, size: UInt64) {
+        var builder = DigestBuilder()
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkByteCount, alignment: 4096)
+        defer { buffer.deallocate() }
+        Syscall.adviseSequential(fd)
+        var offset: off_t = 0
+        while true {
+            let count = try system("read", "a file to hash") { () throws(Errno) in
+                try Syscall.read(fd, into: buffer, at: offset)
+            }
+            if count == 0 { return (builder.finish(), UInt64(offset)) }
+            builder.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            offset += off_t(count)
+            progress(UInt64(count))
+            if count < buffer.count { return (builder.finish(), UInt64(offset)) }
+        }
+    }
+
+    /// Runs `call`, and once more after making the fan-out directory if that was what it lacked.
+    private func inFanOut(_ target: RawPath, _ call: () throws(Errno) -> Void) throws(Errno) {
+        do { try call() } catch {
+            guard error == .noSuchFileOrDirectory else { throw error }
+            do {
+                try Syscall.makeDirectory(
+                    at: objects.fd, RawPath(Array(target.bytes.prefix(2))), mode: 0o755)
+            } catch { if error != .fileExists { throw error } }
+            try call()
+        }
+    }
+}

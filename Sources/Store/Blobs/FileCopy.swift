@@ -1,0 +1,69 @@
+internal import Glibc
+internal import SystemPackage
+
+/// Copies a file's bytes by the cheapest way the filesystem has, holes staying holes.
+enum FileCopy {
+    /// Replaces what `target` holds with what `source` holds.
+    ///
+    /// Shares blocks (FICLONE) where the filesystem can, in constant time. Otherwise copies each run of data
+    /// with `copy_file_range`, inside the kernel.
+    ///
+    /// - Returns: whether blocks are shared.
+    @discardableResult
+    static func contents(of source: Int32, to target: Int32) throws(StoreError) -> Bool {
+        do throws(Errno) {
+            do {
+                try Syscall.clone(from: source, to: target)
+                return true
+            } catch {
+                // Not this filesystem, not these two files, or a kernel that says it in another way.
+                let isUnable: Set<Errno> = [.notSupported, .invalidArgument, .improperLink, Errno(rawValue: ENOTTY)]
+                guard isUnable.contains(error) else { throw error }
+            }
+            let size = try Syscall.stat(source).st_size
+            try Syscall.truncate(target, to: size)
+            var position: off_t = 0
+            while position < size, let data = try Syscall.seek(source, to: .data, from: position) {
+                let end = try Syscall.seek(source, to: .hole, from: data) ?? size
+                try copy(source, to: target, from: data, upTo: min(end, size))
+                position = end
+            }
+            return false
+        } catch {
+            throw StoreError(error, doing: "copy a file's bytes", subject: "")
+        }
+    }
+
+    private static func copy(
+        _ source: Int32, to target: Int32, from start: off_t, upTo end: off_t
+    ) throws(Errno) {
+        var offset = start
+        while offset < end {
+            let wanted = Int(min(end - offset, 1 << 30))
+            let count: Int
+            do {
+                count = try Syscall.copyRange(
+                    from: source, at: offset, to: target, at: offset, count: wanted)
+            } catch {
+                guard error == .improperLink || error == .notSupported || error == .invalidArgument else {
+                    throw error
+                }
+                count = try copyThroughMemory(source, to: target, at: offset, count: wanted)
+            }
+            // The source shrank under the copy: what is left stays a hole.
+            if count == 0 { return }
+            offset += off_t(count)
+        }
+    }
+
+    /// For two filesystems between which the kernel does not copy.
+    private static func copyThroughMemory(
+        _ source: Int32, to target: Int32, at offset: off_t, count: Int
+    ) throws(Errno) -> Int {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: min(count, BlobStore.chunkByteCount), alignment: 4096)
+        defer { buffer.deallocate() }
+        let read = try Syscall.read(source, into: buffer, at: offset)
+        return try Syscall.write(target, UnsafeRawBufferPointer(rebasing: buffer[..<read]), at: offset)
+    }
+}

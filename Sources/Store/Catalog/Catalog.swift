@@ -1,0 +1,96 @@
+internal import Foundation
+internal import GRDB
+internal import Objects
+internal import SystemPackage
+
+/// The SQLite file that knows all versions, their trees, tags and notes. The layout of its tables is in
+/// `docs/FORMAT.md`, "The catalog".
+///
+/// One process writes it, the store's owner, and each change is one durable transaction (WAL,
+/// `synchronous = FULL`). Any number of processes may read beside it. Calls are safe from any thread.
+public final class Catalog: Sendable {
+    private let database: any DatabaseWriter
+    public let isReadOnly: Bool
+
+    /// Opens the catalog at `path`; makes it there if it may write and there is none.
+    init(path: String, isReadOnly: Bool) throws(StoreError) {
+        self.isReadOnly = isReadOnly
+        var configuration = Configuration()
+        configuration.readonly = isReadOnly
+        // Another process's short transaction is waited for; GRDB's default would fail at once.
+        configuration.busyMode = .timeout(10)
+        configuration.maximumReaderCount = 4
+        configuration.prepareDatabase { db in
+            if !isReadOnly { try db.execute(sql: "PRAGMA synchronous = FULL") }
+            // A checkpoint of one connection can race another's in SQLite before 3.51; readers do none.
+            if isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
+        }
+        do {
+            let pool = try DatabasePool(path: path, configuration: configuration)
+            if !isReadOnly { try Catalog.migrator.migrate(pool) }
+            database = pool
+        } catch {
+            throw Catalog.storeError(error, doing: "open the catalog")
+        }
+    }
+
+    /// Closes all connections; the last one moves the log into the database file.
+    func close() throws(StoreError) {
+        do { try database.close() } catch { throw Catalog.storeError(error, doing: "close the catalog") }
+    }
+
+    func read<Result: Sendable>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
+        do { return try database.read(body) } catch {
+            throw Catalog.storeError(error, doing: "read the catalog")
+        }
+    }
+
+    /// One transaction: all of `body` or nothing, durable when this returns.
+    func write<Result: Sendable>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
+        guard !isReadOnly else {
+            throw StoreError(.busy, "the store is open for reading only", hint: "this is a defect; report it")
+        }
+        do { return try database.write(body) } catch {
+            throw Catalog.storeError(error, doing: "write the catalog")
+        }
+    }
+
+    private static func storeError(_ error: any Error, doing: String) -> StoreError {
+        if let error = error as? StoreError { return error }
+        if let error = error as? ObjectError { return StoreError(error) }
+        guard let error = error as? DatabaseError else {
+            return StoreError(.damaged, "cannot \(doing): \(error)", subject: "catalog.db")
+        }
+        let errno: Errno? =
+            switch error.resultCode {
+            case .SQLITE_FULL: .noSpace
+            case .SQLITE_READONLY: .readOnlyFileSystem
+            case .SQLITE_IOERR: error.extendedResultCode == .SQLITE_IOERR_NOMEM ? .noMemory : .ioError
+            case .SQLITE_CANTOPEN: .noSuchFileOrDirectory
+            case .SQLITE_PERM, .SQLITE_AUTH: .permissionDenied
+            case .SQLITE_NOMEM: .noMemory
+            default: nil
+            }
+        if let errno { return StoreError(errno, doing: doing, subject: "catalog.db") }
+        if error.resultCode == .SQLITE_BUSY {
+            return StoreError(
+                .busy, "another process holds the catalog", subject: "catalog.db", hint: "try again")
+        }
+        return StoreError(
+            .damaged, "cannot \(doing): \(error.message ?? "\(error.resultCode)")", subject: "catalog.db",
+            hint: "every sealed byte is still in objects/ under its own SHA-256")
+    }
+}
+
+extension Digest {
+    /// As the catalog stores it: 32 bytes.
+    var data: Data { Data(bytes) }
+
+    /// - Throws: ``StoreError`` `.damaged` where the column holds anything but 32 bytes.
+    init(column data: Data) throws(StoreError) {
+        guard let digest = Digest(bytes: data) else {
+            throw StoreError(.damaged, "a digest in the catalog has \(data.count) bytes", subject: "catalog.db")
+        }
+        self = digest
+    }
+}

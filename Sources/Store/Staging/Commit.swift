@@ -1,0 +1,242 @@
+internal import Glibc
+public import Objects
+internal import SystemPackage
+
+/// What a person asks for with `firn commit`.
+public struct CommitRequest: Hashable, Sendable {
+    public var message = ""
+    public var author = ""
+    public var tags: [TagName] = []
+    /// Whether a tag that is taken moves here instead of being refused.
+    public var movesTags = false
+    public var run: String?
+    public var metadata = Metadata()
+    public var pins = false
+    /// Whether to make a version even though nothing changed.
+    public var allowsEmpty = false
+    public var openFiles = OpenFilesPolicy.include
+
+    public init() {}
+}
+
+/// What became of a commit.
+public struct CommitOutcome: Sendable {
+    public let version: Version
+    /// How many entries of `upper/` were looked at: the size of the change.
+    public let changedCount: Int
+    /// Paths that stay staged because a program can still write to them.
+    public let kept: [TreePath]
+    /// How long changes were held up, in milliseconds.
+    public let pauseMilliseconds: Double
+}
+
+extension Store {
+    /// Seals what is staged into a new version. The version is durable when this returns.
+    ///
+    /// - Parameter swapped: called with the gate still closed, when staging lies over the new version.
+    /// - Throws: ``StoreError`` `.nothingToCommit`, `.tagExists`, `.filesOpen`, `.busy`, `.invalidInput`, or the
+    ///   system's error. Nothing staged or sealed has changed then.
+    public func commit(
+        _ workspace: Workspace, _ request: CommitRequest, progress: Progress = .none,
+        swapped: (Version) throws(StoreError) -> Void = { _ in }
+    ) throws(StoreError) -> CommitOutcome {
+        do throws(ObjectError) { try request.metadata.validate() } catch { throw StoreError(error) }
+        return try exclusively("commit") { () throws(StoreError) in
+            try workspace.requireUsable()
+            if !request.movesTags { try requireFree(request.tags) }
+            let deadline = try waitForWriters(workspace, request.openFiles)
+            while true {
+                try Prehash.run(workspace, progress: progress)
+                try syncEarly(workspace)
+                do throws(StoreError) {
+                    var rubbish: RawPath?
+                    let outcome = try workspace.gate.close { () throws(StoreError) in
+                        try Sealing(self, workspace, request).run(&rubbish, swapped)
+                    }
+                    if let rubbish { workspace.discardRubbish(rubbish) }
+                    return outcome
+                } catch {
+                    // Someone opened a file between the wait and the seal.
+                    guard error.code == .filesOpen, let deadline, now() < deadline else { throw error }
+                    _ = try waitForWriters(workspace, request.openFiles)
+                }
+            }
+        }
+    }
+
+    private func requireFree(_ tags: [TagName]) throws(StoreError) {
+        for tag in tags {
+            if let number = try catalog.tag(tag.text) { throw Store.taken(tag, by: number) }
+        }
+    }
+
+    static func taken(_ tag: TagName, by number: VersionNumber) -> StoreError {
+        StoreError(
+            .tagExists, "the tag is taken by \(number)", subject: tag.text,
+            hint: "choose another name, or move the tag with --force")
+    }
+
+    /// - Returns: until when a seal that meets a writer may be tried again; nil for policies that do not wait.
+    private func waitForWriters(
+        _ workspace: Workspace, _ policy: OpenFilesPolicy
+    ) throws(StoreError) -> Timestamp? {
+        guard case .wait(let seconds) = policy else { return nil }
+        var waited = 0
+        while workspace.tracker.openCount > 0, waited < seconds * 100 {
+            usleep(10_000)
+            waited += 1
+        }
+        return Timestamp(nanoseconds: now().nanoseconds + Int64(max(1, seconds)) * 1_000_000_000)
+    }
+
+    /// Pays for most of the sync while writers still go on.
+    private func syncEarly(_ workspace: Workspace) throws(StoreError) {
+        if workspace.digests.count > Sealing.fileSyncCountMax {
+            try system("sync", path) { () throws(Errno) in try Syscall.syncFilesystem(root.fd) }
+        }
+    }
+}
+
+/// The part of a commit that runs with the gate closed.
+private struct Sealing {
+    let store: Store
+    let workspace: Workspace
+    let request: CommitRequest
+
+    /// Up to this many new objects are synced one by one; more are synced with their whole filesystem.
+    static let fileSyncCountMax = 64
+
+    init(_ store: Store, _ workspace: Workspace, _ request: CommitRequest) {
+        self.store = store
+        self.workspace = workspace
+        self.request = request
+    }
+
+    func run(
+        _ rubbish: inout RawPath?, _ swapped: (Version) throws(StoreError) -> Void
+    ) throws(StoreError) -> CommitOutcome {
+        let clock = ContinuousClock()
+        let start = clock.now
+        var added: [Digest] = []
+        let stored: (version: Version, mark: WorkspaceMark, walk: SealWalk)
+        do throws(StoreError) {
+            stored = try sealUpToCommit(&added)
+        } catch {
+            // Names in objects/ that no version refers to; a file that is still staged must not keep one.
+            for digest in added { _ = try? store.blobs.remove(digest) }
+            throw error
+        }
+        rubbish = try workspace.swapToNext(stored.mark)
+        workspace.digests.removeAll()
+        try swapped(stored.version)
+        let pause = clock.now - start
+        for digest in added { try? store.blobs.protect(digest) }
+        return CommitOutcome(
+            version: stored.version, changedCount: stored.walk.changedCount, kept: stored.walk.kept,
+            pauseMilliseconds: Double(pause.components.seconds) * 1e3
+                + Double(pause.components.attoseconds) / 1e15)
+    }
+
+    private func sealUpToCommit(
+        _ added: inout [Digest]
+    ) throws(StoreError) -> (version: Version, mark: WorkspaceMark, walk: SealWalk) {
+        let parent = try workspace.baseVersion.flatMap { digest throws(StoreError) in
+            try store.catalog.version(digest)
+        }
+        var walk = SealWalk(workspace, store, request.openFiles)
+        let root = try walk.run()
+        if !request.allowsEmpty { try requireChange(root, since: parent, walk) }
+
+        let known = try store.catalog.knownBlobs(Array(walk.referenced.keys))
+        for (digest, file) in walk.files {
+            let isNew = try store.blobs.adopt(
+                file.place.path, at: file.place.fd, as: digest, size: file.size, isKnown: known.contains(digest))
+            if isNew { added.append(digest) }
+        }
+        added.append(contentsOf: walk.ingested)
+
+        let generation = workspace.generation
+        let manifest = Manifest(
+            root: root, parent: workspace.baseVersion, time: store.now(), author: request.author,
+            message: request.message, run: request.run, metadata: request.metadata, workspace: workspace.name,
+            generation: generation, openAtSeal: walk.openAtSeal.sorted { $0.path < $1.path })
+        let mark = WorkspaceMark(generation: generation + 1, version: manifest.digest)
+        try workspace.prepareNext(root: root, mark, keeping: walk)
+        try sync(added)
+        try store.faults.reach(.catalog, "catalog.db")
+        let new = walk.referenced.filter { !known.contains($0.key) }
+        let version = try store.catalog.commit(
+            Catalog.Commit(
+                manifest: manifest, nodes: walk.editor.newNodes, blobs: new,
+                newBytes: new.values.reduce(0) { $0 &+ $1 }, tags: request.tags, movesTags: request.movesTags,
+                pins: request.pins))
+        return (version, mark, walk)
+    }
+
+    private func requireChange(
+        _ root: TreeEntry, since parent: Version?, _ walk: SealWalk
+    ) throws(StoreError) {
+        let isSame: Bool
+        if let parent {
+            isSame = try TreeDiff(walk.trees).areEqual(parent.manifest.root, root)
+        } else {
+            isSame = root.tree == Digest.of(TreeNode.empty.encoded())
+        }
+        guard isSame else { return }
+        throw StoreError(
+            .nothingToCommit, parent.map { "nothing has changed since \($0.number)" } ?? "nothing is staged",
+            subject: workspace.name, hint: "write below staging/ first, or give --allow-empty")
+    }
+
+    /// Makes everything durable that the catalog is about to name.
+    private func sync(_ added: [Digest]) throws(StoreError) {
+        try store.faults.reach(.sync, store.path)
+        if added.count > Sealing.fileSyncCountMax {
+            try system("sync", store.path) { () throws(Errno) in try Syscall.syncFilesystem(store.root.fd) }
+            return
+        }
+        try Parallel.forEach(added, width: 4) { digest throws(StoreError) in
+            let object = try store.blobs.open(digest)
+            try system("sync", digest.hex) { () throws(Errno) in try Syscall.sync(object.fd) }
+        }
+        try store.blobs.sync(directoriesOf: added)
+        try workspace.syncNext()
+    }
+}
+
+extension Workspace {
+    /// Makes `next/`: an empty directory over the new version, but for files that stay staged.
+    fileprivate func prepareNext(
+        root: TreeEntry, _ mark: WorkspaceMark, keeping walk: SealWalk
+    ) throws(StoreError) {
+        try Workspace.makeUpper(Workspace.nextName, in: directory, overlay, root: root, mark, syncs: false)
+        guard !walk.kept.isEmpty else { return }
+        let next = try system("open", "next/") { () throws(Errno) in
+            try Syscall.open(at: directory.fd, Workspace.nextName, O_RDONLY | O_DIRECTORY)
+        }
+        for path in walk.kept.sorted() {
+            for depth in 1..<max(1, path.names.count) {
+                let names = Array(path.names.prefix(depth))
+                let place = try Place(next, names)
+                guard try overlay.probe(place) == nil, let entry = walk.directories[TreePath(names: names)] else {
+                    continue
+                }
+                try overlay.layDirectory(entry.entry, inode: entry.inode, at: place)
+            }
+            let source = try self.place(path.names)
+            try overlay.prepared(for: try Place(next, path.names)) { name throws(StoreError) in
+                try system("keep", path.display) { () throws(Errno) in
+                    try Syscall.link(at: source.fd, source.path, to: overlay.temporary.fd, name)
+                }
+            }
+        }
+    }
+
+    fileprivate func syncNext() throws(StoreError) {
+        try system("sync", "next/") { () throws(Errno) in
+            try Syscall.sync(
+                try Syscall.open(at: directory.fd, Workspace.nextName, O_RDONLY | O_DIRECTORY).fd)
+            try Syscall.sync(directory.fd)
+        }
+    }
+}

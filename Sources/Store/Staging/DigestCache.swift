@@ -1,0 +1,39 @@
+internal import Glibc
+internal import Objects
+
+/// Digests of staged files that are surely still right.
+///
+/// An entry counts only while the backing file's inode, size, mtime and ctime are what they were when it was
+/// hashed, and while nobody has opened the file for writing since: see ``WriteTracker``.
+final class DigestCache: Sendable {
+    struct Key: Hashable, Sendable {
+        let inode: UInt64
+        let size: Int64
+        let mtime: Timestamp
+        let ctime: Timestamp
+
+        init(_ status: stat) {
+            inode = UInt64(status.st_ino)
+            size = Int64(status.st_size)
+            mtime = Timestamp(status.st_mtim)
+            ctime = Timestamp(status.st_ctim)
+        }
+    }
+
+    private let digests = Lock<[Key: Digest]>([:])
+
+    func digest(of status: stat) -> Digest? {
+        digests.withLock { $0[Key(status)] }
+    }
+
+    func keep(_ digest: Digest, of status: stat) {
+        digests.withLock { $0[Key(status)] = digest }
+    }
+
+    var count: Int { digests.withLock { $0.count } }
+
+    /// After a commit: the staged files are sealed ones now.
+    func removeAll() {
+        digests.withLock { $0.removeAll() }
+    }
+}

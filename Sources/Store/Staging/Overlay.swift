@@ -1,0 +1,258 @@
+public import Glibc
+public import Objects
+internal import SystemPackage
+
+/// One thing found in `upper/`.
+public struct UpperEntry: Sendable {
+    public let status: stat
+    public let mark: UpperMark
+
+    public var isDirectory: Bool { status.st_mode & S_IFMT == S_IFDIR }
+    public var isFile: Bool { status.st_mode & S_IFMT == S_IFREG }
+
+    /// A recorded deletion: character device 0:0.
+    public var isWhiteout: Bool { status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0 }
+
+    /// The blob whose bytes the file still has.
+    public var reference: (digest: Digest, size: UInt64)? {
+        if case .blob(let digest, let size) = mark.base { (digest, size) } else { nil }
+    }
+
+    /// The base directory this one is laid over; nil where it is opaque.
+    public var baseTree: Digest? {
+        if case .tree(let digest) = mark.base { digest } else { nil }
+    }
+}
+
+/// The verbs on `upper/` that keep it a description of differences: see `docs/FORMAT.md`, "Workspaces".
+///
+/// Each changes the namespace in one step of the backing filesystem, so that a crash finds the name as it was
+/// or as it is to be. They know nothing of inodes or handles; who calls them sees to it that no two touch the
+/// same name at once.
+public struct Overlay: Sendable {
+    let temporary: TemporaryDirectory
+    let blobs: BlobStore
+    let faults: FaultHook
+    /// An ordinary user cannot give files away: owners of what is laid over then become that user's.
+    let isPrivileged = geteuid() == 0
+
+    // MARK: Finding
+
+    /// What lies at `place`; nil where the base decides.
+    func probe(_ place: Place) throws(StoreError) -> UpperEntry? {
+        let status = try system("look at", place.display) { () throws(Errno) in
+            try Syscall.statIfPresent(at: place.fd, place.path)
+        }
+        guard let status else { return nil }
+        return UpperEntry(status: status, mark: try mark(of: place, status))
+    }
+
+    private func mark(of place: Place, _ status: stat) throws(StoreError) -> UpperMark {
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        let isFile = status.st_mode & S_IFMT == S_IFREG
+        if status.st_mode & S_IFMT == S_IFCHR, status.st_rdev == 0 { return .none }
+        let name = isDirectory || isFile ? UpperMark.name : UpperMark.trustedName
+        let bytes = try system("read the mark of", place.display) { () throws(Errno) in
+            do throws(Errno) { return try Syscall.attribute(place.absolute, name) } catch {
+                // An ordinary user may not see `trusted`, nor set it, so there is none.
+                if !isDirectory, !isFile { return nil }
+                throw error
+            }
+        }
+        guard let bytes else { return .none }
+        do throws(ObjectError) { return try UpperMark(decoding: bytes, isDirectory: isDirectory) } catch {
+            throw StoreError(.damaged, "its mark cannot be read: \(error.message)", subject: place.display)
+        }
+    }
+
+    // MARK: Taking from the base
+
+    /// Lays an empty directory over the base directory `entry`, with its attributes.
+    func layDirectory(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
+        try prepared(for: place) { name throws(StoreError) in
+            try system("make a directory for", place.display) { () throws(Errno) in
+                try Syscall.makeDirectory(at: temporary.fd, name, mode: 0o700)
+            }
+            try dress(name, as: entry, mark: UpperMark(inode: inode, base: entry.tree.map { .tree($0) }))
+        }
+    }
+
+    /// Gives the base's `entry` a place of its own in `upper/`: a file as a reference, so that no byte is
+    /// copied; anything else as itself.
+    func layEntry(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
+        if entry.kind == .directory { return try layDirectory(entry, inode: inode, at: place) }
+        try prepared(for: place) { name throws(StoreError) in
+            try make(entry, name)
+            let base = entry.blob.map { UpperMark.Base.blob($0, size: entry.size) }
+            try dress(name, as: entry, mark: UpperMark(inode: inode, base: base))
+        }
+    }
+
+    private func make(_ entry: TreeEntry, _ name: RawPath) throws(StoreError) {
+        try system("make an entry for", entry.name.display) { () throws(Errno) in
+            switch (entry.kind, entry.content) {
+            case (.symlink, .target(let target)):
+                try Syscall.makeSymlink(at: temporary.fd, name, target: RawPath(target))
+            case (.characterDevice, .device(let number)), (.blockDevice, .device(let number)):
+                try Syscall.makeNode(
+                    at: temporary.fd, name, mode: entry.kind.fileType | 0o600, device: dev_t(number))
+            default:
+                try Syscall.makeNode(at: temporary.fd, name, mode: entry.kind.fileType | 0o600, device: 0)
+            }
+        }
+    }
+
+    /// Sets attributes and mark; times last, since setting the others changes them.
+    private func dress(_ name: RawPath, as entry: TreeEntry, mark: UpperMark) throws(StoreError) {
+        let path = RawPath("/proc/self/fd/\(temporary.fd)/\(name.display)")
+        try system("set the attributes of", entry.name.display) { () throws(Errno) in
+            if isPrivileged {
+                try Syscall.changeOwner(at: temporary.fd, name, uid: entry.uid, gid: entry.gid)
+            }
+            for attribute in entry.xattrs {
+                try Syscall.setAttribute(path, RawPath(attribute.name), attribute.value)
+            }
+            if entry.kind == .file || entry.kind == .directory {
+                try Syscall.setAttribute(path, UpperMark.name, mark.encoded)
+            } else if isPrivileged, mark != .none {
+                try Syscall.setAttribute(path, UpperMark.trustedName, mark.encoded)
+            }
+            if entry.kind != .symlink { try Syscall.changeMode(at: temporary.fd, name, mode_t(entry.mode)) }
+            try Syscall.changeTimes(at: temporary.fd, name, access: nil, modification: .at(entry.mtime))
+        }
+    }
+
+    /// Copies the referenced blob's bytes into the file that is open as `file`, which then stands for itself.
+    ///
+    /// In place, so that hard links and open descriptors go on naming the same file. The mark goes when the
+    /// bytes are all there, and durably so: a power cut must not leave an empty file in a full one's place.
+    /// Blocks that are shared are ordered by the filesystem's own log and need no sync.
+    func fill(
+        _ file: Descriptor, from reference: (digest: Digest, size: UInt64), mark: UpperMark, subject: String
+    ) throws(StoreError) {
+        let status = try system("look at", subject) { () throws(Errno) in try Syscall.stat(file.fd) }
+        let blob = try blobs.open(reference.digest)
+        do throws(StoreError) {
+            try faults.reach(.copyUp, subject)
+            let isShared = try FileCopy.contents(of: blob.fd, to: file.fd)
+            if !isShared {
+                try system("sync", subject) { () throws(Errno) in try Syscall.syncData(file.fd) }
+            }
+        } catch {
+            // Still a reference; give back the space of what was copied so far.
+            try? Syscall.truncate(file.fd, to: 0)
+            throw error
+        }
+        try clearReference(file, mark: mark, subject: subject)
+        try system("set the times of", subject) { () throws(Errno) in
+            try Syscall.changeTimes(file.fd, access: nil, modification: .at(Timestamp(status.st_mtim)))
+        }
+    }
+
+    /// The file open as `file` stands for its own bytes from now on.
+    func clearReference(_ file: Descriptor, mark: UpperMark, subject: String) throws(StoreError) {
+        try system("unmark", subject) { () throws(Errno) in
+            if let inode = mark.inode {
+                try Syscall.setAttribute(file.fd, UpperMark.name, UpperMark(inode: inode).encoded)
+            } else {
+                try Syscall.removeAttribute(file.fd, UpperMark.name)
+            }
+        }
+    }
+
+    // MARK: Deleting
+
+    /// Records that the base's name is gone, in place of whatever is there.
+    func whiteOut(_ place: Place) throws(StoreError) {
+        let name = temporary.name()
+        defer { temporary.discard(name) }
+        try system("record the deletion of", place.display) { () throws(Errno) in
+            try Syscall.makeNode(at: temporary.fd, name, mode: S_IFCHR, device: 0)
+            do throws(Errno) {
+                try Syscall.rename(at: temporary.fd, name, to: place.fd, place.path)
+            } catch {
+                guard error == .isDirectory else { throw error }
+                try Syscall.rename(at: temporary.fd, name, to: place.fd, place.path, .exchange)
+            }
+        }
+    }
+
+    /// Takes a directory that shows nothing out of `upper/`; it may still hold whiteouts.
+    func removeDirectory(_ place: Place, leavesWhiteout: Bool) throws(StoreError) {
+        if leavesWhiteout { return try whiteOut(place) }
+        let name = temporary.name()
+        try system("remove", place.display) { () throws(Errno) in
+            do throws(Errno) { try Syscall.removeDirectory(at: place.fd, place.path) } catch {
+                guard error == .directoryNotEmpty else { throw error }
+                try Syscall.rename(at: place.fd, place.path, to: temporary.fd, name)
+            }
+        }
+        temporary.discard(name)
+    }
+
+    // MARK: Placing
+
+    /// Makes something under a temporary name and then puts it at `place` in one step, over nothing or over a
+    /// whiteout. The mtime of the directory it goes to stays as it is: nothing changed for who looks at the
+    /// mount.
+    func prepared(
+        for place: Place, keepsParentTime: Bool = true, _ make: (RawPath) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let name = temporary.name()
+        defer { temporary.discard(name) }
+        try make(name)
+        let parent = RawPath(place.path.parentBytes)
+        try system("place", place.display) { () throws(Errno) in
+            let before = keepsParentTime ? try Syscall.stat(at: place.fd, parent) : nil
+            do throws(Errno) {
+                try Syscall.rename(at: temporary.fd, name, to: place.fd, place.path)
+            } catch {
+                // A directory over a whiteout.
+                guard error == .notDirectory else { throw error }
+                try Syscall.rename(at: temporary.fd, name, to: place.fd, place.path, .exchange)
+            }
+            if let before {
+                try Syscall.changeTimes(
+                    at: place.fd, parent, access: nil, modification: .at(Timestamp(before.st_mtim)))
+            }
+        }
+    }
+}
+
+extension RawPath {
+    /// The directory part; `.` where there is none.
+    var parentBytes: [UInt8] {
+        let bytes = self.bytes
+        guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return [UInt8(ascii: ".")] }
+        return Array(bytes[..<slash])
+    }
+}
+
+extension EntryKind {
+    /// The type bits of `st_mode`.
+    public var fileType: mode_t {
+        switch self {
+        case .file: S_IFREG
+        case .directory: S_IFDIR
+        case .symlink: S_IFLNK
+        case .fifo: S_IFIFO
+        case .socket: S_IFSOCK
+        case .characterDevice: S_IFCHR
+        case .blockDevice: S_IFBLK
+        }
+    }
+
+    /// - Parameter mode: `st_mode`. nil for a type Linux does not have.
+    public init?(mode: mode_t) {
+        guard let kind = EntryKind.allCases.first(where: { $0.fileType == mode & S_IFMT }) else { return nil }
+        self = kind
+    }
+}
+
+extension Timestamp {
+    public init(_ time: timespec) {
+        self.init(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
+    }
+
+    public var timespec: timespec { Glibc.timespec(tv_sec: Int(seconds), tv_nsec: Int(subsecond)) }
+}

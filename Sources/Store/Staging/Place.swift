@@ -1,0 +1,58 @@
+internal import Objects
+internal import Glibc
+internal import SystemPackage
+
+/// Where something lies in `upper/`: a directory's descriptor and a path below it that fits in one call.
+///
+/// Normally the descriptor is that of `upper/` itself. A path too long for the kernel is cut: the descriptor is
+/// then that of a directory on the way, held open as long as the place is.
+public struct Place: Sendable {
+    let directory: Descriptor
+    let path: RawPath
+
+    /// Leaves room for `/proc/self/fd/N/` in front, which the calls on extended attributes need.
+    static let pathByteCountMax = RawPath.byteCountMax - 64
+
+    /// - Throws: the system's error when a directory on a long way is not there.
+    init(_ root: Descriptor, _ names: some Sequence<FileName>) throws(StoreError) {
+        var directory = root
+        var bytes: [UInt8] = []
+        for name in names {
+            if bytes.count + name.bytes.count + 1 > Place.pathByteCountMax {
+                let here = RawPath(bytes)
+                let from = directory
+                directory = try system("open", here.display) { () throws(Errno) in
+                    try Syscall.open(at: from.fd, here, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+                }
+                bytes.removeAll(keepingCapacity: true)
+            }
+            if !bytes.isEmpty { bytes.append(UInt8(ascii: "/")) }
+            bytes.append(contentsOf: name.bytes)
+        }
+        self.directory = directory
+        path = bytes.isEmpty ? .here : RawPath(bytes)
+    }
+
+    private init(directory: Descriptor, path: RawPath) {
+        self.directory = directory
+        self.path = path
+    }
+
+    /// The place of `name` in the directory at this one.
+    func child(_ name: FileName) throws(StoreError) -> Place {
+        if path.count + name.bytes.count + 1 <= Place.pathByteCountMax {
+            return Place(directory: directory, path: path.appending(name))
+        }
+        let inner = try system("open", path.display) { () throws(Errno) in
+            try Syscall.open(at: directory.fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        }
+        return Place(directory: inner, path: RawPath(name))
+    }
+
+    var fd: Int32 { directory.fd }
+
+    /// The path for calls that take no directory descriptor.
+    var absolute: RawPath { RawPath(Array("/proc/self/fd/\(directory.fd)/".utf8) + path.bytes) }
+
+    public var display: String { path.display }
+}

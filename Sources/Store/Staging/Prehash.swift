@@ -1,0 +1,67 @@
+internal import Glibc
+internal import Objects
+internal import SystemPackage
+internal import Synchronization
+
+/// Hashes staged files before the seal holds writers up, on all cores, and starts their write-back.
+enum Prehash {
+    /// Hashes every closed file of the workspace that has no valid digest, so that the seal finds most digests
+    /// ready. What changes meanwhile is hashed again by the seal. To be called with the gate open.
+    static func run(_ workspace: Workspace, progress: Progress) throws(StoreError) {
+        workspace.tracker.takeMark()
+        var work: [(place: Place, status: stat)] = []
+        var seen: Set<UInt64> = []
+        try collect(try workspace.place([]), workspace) { place, status in
+            let inode = UInt64(status.st_ino)
+            if workspace.digests.digest(of: status) == nil, !workspace.tracker.isOpen(inode),
+                seen.insert(inode).inserted
+            {
+                work.append((place, status))
+            }
+        }
+        progress.begin("hashing", total: work.reduce(0) { $0 + UInt64($1.status.st_size) })
+        try Parallel.forEach(work) { item throws(StoreError) in
+            do throws(StoreError) {
+                _ = try hash(item.place, item.status, workspace, progress: { progress.advance($0) })
+            } catch {
+                // Gone or replaced meanwhile: the seal will see what is there then.
+                if error.errno != .noSuchFileOrDirectory { throw error }
+            }
+        }
+    }
+
+    /// Hashes one file and keeps the digest under what the file was before and, unchanged, after.
+    static func hash(
+        _ place: Place, _ status: stat, _ workspace: Workspace, progress: (UInt64) -> Void = { _ in }
+    ) throws(StoreError) -> Digest {
+        try workspace.overlay.faults.reach(.hash, place.display)
+        let file = try workspace.openForReading(place, status)
+        let before = try system("look at", place.display) { () throws(Errno) in try Syscall.stat(file.fd) }
+        let (digest, _) = try BlobStore.hash(file.fd, progress: progress)
+        Syscall.startWriteback(file.fd)
+        let after = try system("look at", place.display) { () throws(Errno) in try Syscall.stat(file.fd) }
+        if DigestCache.Key(before) == DigestCache.Key(after), !workspace.tracker.isOpen(UInt64(after.st_ino)) {
+            workspace.digests.keep(digest, of: after)
+        }
+        return digest
+    }
+
+    private static func collect(
+        _ place: Place, _ workspace: Workspace, _ body: (Place, stat) -> Void
+    ) throws(StoreError) {
+        let names: [FileName]
+        do throws(Errno) { names = try Syscall.names(at: place.fd, place.path) } catch {
+            if error == .noSuchFileOrDirectory || error == .notDirectory { return }
+            throw StoreError(error, doing: "list", subject: place.display)
+        }
+        for name in names {
+            let child = try place.child(name)
+            guard let found = try workspace.overlay.probe(child) else { continue }
+            if found.isDirectory {
+                try collect(child, workspace, body)
+            } else if found.isFile, found.reference == nil {
+                body(child, found.status)
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+internal import Glibc
+internal import Objects
+internal import SystemPackage
+
+/// What to do with files that a program can still write to when a version is sealed.
+public enum OpenFilesPolicy: Hashable, Sendable {
+    /// Capture what is there at that moment; the file stays staged as well.
+    case include
+    /// Leave it staged for the next version; this one has what the base has.
+    case skip
+    /// Wait until there are none; fail after so many seconds.
+    case wait(seconds: Int)
+    /// Fail at once.
+    case fail
+
+    /// Reads `include`, `skip`, `wait`, `wait=SECONDS` or `fail`.
+    public init?(_ text: String) {
+        switch text {
+        case "include": self = .include
+        case "skip": self = .skip
+        case "fail": self = .fail
+        case "wait": self = .wait(seconds: OpenFilesPolicy.waitSecondsDefault)
+        default:
+            guard text.hasPrefix("wait="), let seconds = Int(text.dropFirst(5)), seconds >= 0 else { return nil }
+            self = .wait(seconds: seconds)
+        }
+    }
+
+    public static let waitSecondsDefault = 60
+}
+
+/// One walk over `upper/`, which finds what a new version consists of. The cost follows what was staged.
+///
+/// The gate must be closed while it runs, or nobody else may know the workspace.
+struct SealWalk {
+    let store: Store
+    let workspace: Workspace
+    let openFiles: OpenFilesPolicy
+    private(set) var editor: TreeEditor
+
+    /// Files whose bytes are to become objects, each backing file once.
+    private(set) var files: [Digest: StagedFile] = [:]
+    /// Blobs already copied into `objects/` from files that are open for writing.
+    private(set) var ingested: [Digest] = []
+    private(set) var openAtSeal: [Manifest.OpenFile] = []
+    /// Files that stay staged after the swap.
+    private(set) var kept: [TreePath] = []
+    /// The new entries of the directories above those files, with the inode numbers they are to keep.
+    private(set) var directories: [TreePath: (entry: TreeEntry, inode: UInt64?)] = [:]
+    /// Every blob referred to, with its size.
+    private(set) var referenced: [Digest: UInt64] = [:]
+    private var digestByInode: [UInt64: Digest] = [:]
+    private(set) var changedCount = 0
+
+    struct StagedFile {
+        let place: Place
+        let size: UInt64
+    }
+
+    init(_ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy) {
+        self.store = store
+        self.workspace = workspace
+        self.openFiles = openFiles
+        editor = TreeEditor(store.trees)
+    }
+
+    /// Reads the new trees, whose nodes are not in the catalog yet, beside the old ones.
+    var trees: TreeStore {
+        let (nodes, catalog) = (editor.newNodes, store.catalog)
+        return TreeStore { digest throws(StoreError) in
+            if let bytes = nodes[digest] { return bytes }
+            return try catalog.nodeBytes(digest)
+        }
+    }
+
+    /// Walks everything and returns the entry of the new root.
+    mutating func run() throws(StoreError) -> TreeEntry {
+        let place = try workspace.place([])
+        guard let top = try workspace.overlay.probe(place) else {
+            throw StoreError(.damaged, "the workspace has no upper directory", subject: workspace.name)
+        }
+        return try directory(.root, top, at: place, path: .root)
+    }
+
+    private mutating func directory(
+        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath
+    ) throws(StoreError) -> TreeEntry {
+        let names = try system("list", place.display) { () throws(Errno) in
+            try Syscall.names(at: place.fd, place.path)
+        }
+        let keptBefore = kept.count
+        var changes: [FileName: TreeChange] = [:]
+        changes.reserveCapacity(names.count)
+        for child in names {
+            let childPlace = try place.child(child)
+            guard let upper = try workspace.overlay.probe(childPlace) else { continue }
+            if upper.isWhiteout {
+                changes[child] = .remove
+            } else if let entry = try entry(
+                child, upper, at: childPlace, path: path.appending(child), base: found.baseTree)
+            {
+                changes[child] = .set(entry)
+            }
+            changedCount += 1
+        }
+        let tree = try editor.edit(found.baseTree, changes)
+        let entry = try attributes(
+            name, found, at: place, .tree(tree.digest, files: tree.files), size: tree.bytes)
+        if kept.count > keptBefore { directories[path] = (entry, found.mark.inode) }
+        return entry
+    }
+
+    /// The entry for what was found; nil where a skipped file has none in the base either.
+    private mutating func entry(
+        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, base: Digest?
+    ) throws(StoreError) -> TreeEntry? {
+        guard let kind = EntryKind(mode: found.status.st_mode) else {
+            throw StoreError(.damaged, "a file of unknown type", subject: path.display)
+        }
+        let size = UInt64(found.status.st_size)
+        switch kind {
+        case .directory: return try directory(name, found, at: place, path: path)
+        case .file:
+            if let (digest, size) = found.reference {
+                referenced[digest] = size
+                return try attributes(name, found, at: place, .blob(digest), size: size)
+            }
+            if workspace.tracker.isOpen(UInt64(found.status.st_ino)) {
+                return try openFile(name, found, at: place, path: path, base: base)
+            }
+            let digest = try closedFile(found, at: place)
+            referenced[digest] = size
+            return try attributes(name, found, at: place, .blob(digest), size: size)
+        case .symlink:
+            let target = try system("read", path.display) { () throws(Errno) in
+                try Syscall.readSymlink(at: place.fd, place.path)
+            }
+            return try attributes(name, found, at: place, .target(target), size: UInt64(target.count))
+        case .characterDevice, .blockDevice:
+            return try attributes(name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
+        case .fifo, .socket: return try attributes(name, found, at: place, .none, size: 0)
+        }
+    }
+
+    private mutating func closedFile(_ found: UpperEntry, at place: Place) throws(StoreError) -> Digest {
+        let inode = UInt64(found.status.st_ino)
+        if let digest = digestByInode[inode] { return digest }
+        let digest: Digest
+        if let cached = workspace.digests.digest(of: found.status), !workspace.tracker.wasTouched(inode) {
+            digest = cached
+        } else {
+            digest = try Prehash.hash(place, found.status, workspace)
+        }
+        digestByInode[inode] = digest
+        files[digest] = StagedFile(place: place, size: UInt64(found.status.st_size))
+        return digest
+    }
+
+    private mutating func openFile(
+        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, base: Digest?
+    ) throws(StoreError) -> TreeEntry? {
+        switch openFiles {
+        case .fail, .wait:
+            throw StoreError(
+                .filesOpen, "the file is open for writing", subject: path.display,
+                hint: "close it, or commit with --open-files include, skip or wait")
+        case .skip:
+            kept.append(path)
+            return try base.flatMap { base throws(StoreError) in try store.trees.entry(name, in: base) }
+        case .include:
+            let file = try workspace.openForReading(place, found.status)
+            let before = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
+            let (digest, size, isNew) = try store.blobs.ingest(copyOf: file.fd) { digest throws(StoreError) in
+                try !store.catalog.knownBlobs([digest]).isEmpty
+            }
+            let after = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
+            let isTorn =
+                Timestamp(before.st_mtim) != Timestamp(after.st_mtim) || before.st_size != after.st_size
+            kept.append(path)
+            openAtSeal.append(Manifest.OpenFile(path: path, isTorn: isTorn))
+            if isNew { ingested.append(digest) }
+            referenced[digest] = size
+            return try attributes(name, found, at: place, .blob(digest), size: size)
+        }
+    }
+
+    private func attributes(
+        _ name: FileName, _ found: UpperEntry, at place: Place, _ content: Content, size: UInt64
+    ) throws(StoreError) -> TreeEntry {
+        guard let kind = EntryKind(mode: found.status.st_mode) else { preconditionFailure("checked before") }
+        let xattrs = try system("read the attributes of", place.display) { () throws(Errno) in
+            try sealedAttributes(place)
+        }
+        return TreeEntry(
+            name: name, kind: kind, mode: UInt16(found.status.st_mode & 0o7777), uid: found.status.st_uid,
+            gid: found.status.st_gid, size: size, mtime: Timestamp(found.status.st_mtim), content: content,
+            xattrs: xattrs)
+    }
+
+    private func sealedAttributes(_ place: Place) throws(Errno) -> [ExtendedAttribute] {
+        let path = place.absolute
+        var result: [ExtendedAttribute] = []
+        for name in try Syscall.attributeNames(path) where !UpperMark.isReserved(name) {
+            // A label belongs to the machine, not to the file.
+            if name == Array("security.selinux".utf8) { continue }
+            if let value = try Syscall.attribute(path, RawPath(name)) {
+                result.append(ExtendedAttribute(name: name, value: value))
+            }
+        }
+        return result
+    }
+}
+
+extension Workspace {
+    /// Opens a staged file to read its bytes, whatever its mode: an ordinary user's own file may deny even its
+    /// owner.
+    func openForReading(_ place: Place, _ status: stat) throws(StoreError) -> Descriptor {
+        try system("open", place.display) { () throws(Errno) in
+            let flags = O_RDONLY | O_NOFOLLOW
+            do throws(Errno) { return try Syscall.open(at: place.fd, place.path, flags) } catch {
+                guard error == .permissionDenied else { throw error }
+            }
+            let mode = status.st_mode & 0o7777
+            try Syscall.changeMode(at: place.fd, place.path, mode | 0o400)
+            let opened = try Syscall.open(at: place.fd, place.path, flags)
+            try Syscall.changeMode(opened.fd, mode)
+            return opened
+        }
+    }
+}

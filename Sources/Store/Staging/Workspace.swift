@@ -1,0 +1,190 @@
+public import Objects
+internal import Glibc
+internal import SystemPackage
+
+/// A writable overlay over a base version: `workspaces/NAME/`.
+///
+///     upper/   what differs from the base, as plain files
+///     next/    the upper/ of after the commit that is under way; exchanged with upper/ by the swap
+///
+/// The verbs that change it are to be called with ``gate`` passed or closed, as each says; see
+/// `docs/ARCHITECTURE.md`, "Locks".
+public final class Workspace: Sendable {
+    public let name: String
+    public let tracker = WriteTracker()
+    /// Passed by every change of `upper/`, closed by the seal and by whatever replaces `upper/`.
+    public let gate = Gate()
+    public let overlay: Overlay
+
+    let directory: Descriptor
+    let digests = DigestCache()
+    private let state: Lock<State>
+
+    private struct State: Sendable {
+        var upper: Descriptor
+        var mark: WorkspaceMark
+        /// Set when a commit was stored and the swap after it failed: nothing may change until a restart has
+        /// finished it, since staged files may be sealed ones by now.
+        var isStuck = false
+    }
+
+    static let upperName = RawPath("upper")
+    static let nextName = RawPath("next")
+
+    /// Opens the workspace in `directory`, makes its `upper/` if there is none, and finishes what a crash
+    /// interrupted.
+    ///
+    /// - Parameters:
+    ///   - emptyTree: the empty directory's node, which the catalog holds.
+    ///   - sealing: the version that sealed a given generation of this workspace, if there is one.
+    init(
+        _ name: String, in directory: Descriptor, overlay: Overlay, emptyTree: Digest,
+        sealing: (UInt64) throws(StoreError) -> Version?
+    ) throws(StoreError) {
+        self.name = name
+        self.directory = directory
+        self.overlay = overlay
+        let hasUpper = try system("look at", name) { () throws(Errno) in
+            try Syscall.statIfPresent(at: directory.fd, Workspace.upperName) != nil
+        }
+        if !hasUpper {
+            let root = TreeEntry(
+                name: .root, kind: .directory, mode: 0o755, uid: geteuid(), gid: getegid(), size: 0,
+                mtime: Timestamp.currentForNewDirectory, content: .tree(emptyTree, files: 0))
+            try Workspace.makeUpper(
+                Workspace.upperName, in: directory, overlay, root: root,
+                WorkspaceMark(generation: 1, version: nil))
+        }
+        var opened = try Workspace.openUpper(directory)
+        if let version = try sealing(opened.mark.generation) {
+            // The commit was stored and the swap did not happen, or not durably.
+            try Workspace.finishSwap(after: version, opened.mark, in: directory, overlay)
+            opened = try Workspace.openUpper(directory)
+        }
+        try RemoveTree.remove(Workspace.nextName, at: directory.fd)
+        state = Lock(State(upper: opened.upper, mark: opened.mark))
+    }
+
+    private static func openUpper(
+        _ directory: Descriptor
+    ) throws(StoreError) -> (upper: Descriptor, mark: WorkspaceMark) {
+        let (upper, bytes) = try system("open", "upper/") { () throws(Errno) in
+            let upper = try Syscall.open(at: directory.fd, upperName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+            return (upper, try Syscall.attribute(upper.fd, WorkspaceMark.name))
+        }
+        guard let bytes else {
+            throw StoreError(
+                .damaged, "the workspace's mark (extended attribute user.firn.workspace) is missing",
+                subject: "upper/", hint: "was the store copied without extended attributes (use rsync -X)?")
+        }
+        do throws(ObjectError) { return (upper, try WorkspaceMark(decoding: bytes)) } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Makes an empty directory `name` laid over `root`, to be or to replace `upper/`.
+    static func makeUpper(
+        _ name: RawPath, in directory: Descriptor, _ overlay: Overlay, root: TreeEntry, _ mark: WorkspaceMark,
+        syncs: Bool = true
+    ) throws(StoreError) {
+        try RemoveTree.remove(name, at: directory.fd)
+        try overlay.layDirectory(root, inode: nil, at: try Place(directory, [FileName(unchecked: name.bytes)]))
+        try system("mark", name.display) { () throws(Errno) in
+            let made = try Syscall.open(at: directory.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+            let mode = try Syscall.stat(made.fd).st_mode
+            // An ordinary user needs write permission to set attributes.
+            if mode & 0o200 == 0 { try Syscall.changeMode(made.fd, 0o700) }
+            try Syscall.setAttribute(made.fd, WorkspaceMark.name, mark.encoded)
+            if mode & 0o200 == 0 { try Syscall.changeMode(made.fd, mode & 0o7777) }
+            try Syscall.changeTimes(made.fd, access: nil, modification: .at(root.mtime))
+            guard syncs else { return }
+            try Syscall.sync(made.fd)
+            try Syscall.sync(directory.fd)
+        }
+    }
+
+    private static func finishSwap(
+        after version: Version, _ mark: WorkspaceMark, in directory: Descriptor, _ overlay: Overlay
+    ) throws(StoreError) {
+        let next = WorkspaceMark(generation: mark.generation + 1, version: version.digest)
+        let found = try system("look at", "next/") { () throws(Errno) -> [UInt8]? in
+            guard try Syscall.statIfPresent(at: directory.fd, nextName) != nil else { return nil }
+            return try Syscall.attribute(
+                try Syscall.open(at: directory.fd, nextName, O_RDONLY | O_DIRECTORY).fd, WorkspaceMark.name)
+        }
+        if found != next.encoded {
+            try makeUpper(nextName, in: directory, overlay, root: version.manifest.root, next)
+        }
+        try system("swap", "upper/") { () throws(Errno) in
+            try Syscall.rename(at: directory.fd, nextName, to: directory.fd, upperName, .exchange)
+            try Syscall.sync(directory.fd)
+        }
+    }
+
+    // MARK: What it is
+
+    public var generation: UInt64 { state.withLock { $0.mark.generation } }
+
+    /// The version a commit will name as its parent.
+    public var baseVersion: Digest? { state.withLock { $0.mark.version } }
+
+    var mark: WorkspaceMark { state.withLock { $0.mark } }
+
+    /// `upper/` itself. Another after a swap, so not to be kept across the gate.
+    public var upper: Descriptor { state.withLock { $0.upper } }
+
+    /// The place of a path in `upper/`.
+    public func place(_ names: some Sequence<FileName>) throws(StoreError) -> Place {
+        try Place(upper, names)
+    }
+
+    /// - Throws: ``StoreError`` `.damaged` after a swap that failed.
+    public func requireUsable() throws(StoreError) {
+        guard state.withLock({ !$0.isStuck }) else {
+            throw StoreError(
+                .damaged, "the last commit was stored but staging could not be swapped", subject: name,
+                hint: "unmount and mount again: the next start finishes it")
+        }
+    }
+
+    // MARK: Swapping
+
+    /// Puts `next/`, which must be complete and durable, in the place of `upper/` and makes the old one rubbish.
+    /// The gate must be closed.
+    ///
+    /// - Returns: the name of the old one in the temporary directory, to be discarded with the gate open.
+    func swapToNext(_ mark: WorkspaceMark) throws(StoreError) -> RawPath {
+        do throws(StoreError) {
+            let rubbish = overlay.temporary.name()
+            try overlay.faults.reach(.swap, name)
+            try system("swap", "upper/") { () throws(Errno) in
+                try Syscall.rename(
+                    at: directory.fd, Workspace.nextName, to: directory.fd, Workspace.upperName, .exchange)
+                try Syscall.rename(
+                    at: directory.fd, Workspace.nextName, to: overlay.temporary.fd, rubbish)
+                try Syscall.sync(directory.fd)
+            }
+            let opened = try Workspace.openUpper(directory)
+            precondition(opened.mark == mark, "next/ was made with another mark")
+            state.withLock {
+                $0.upper = opened.upper
+                $0.mark = opened.mark
+            }
+            return rubbish
+        } catch {
+            state.withLock { $0.isStuck = true }
+            throw error
+        }
+    }
+
+    func discardRubbish(_ name: RawPath) { overlay.temporary.discard(name) }
+}
+
+extension Timestamp {
+    /// The kernel's clock, for a directory that has no history.
+    static var currentForNewDirectory: Timestamp {
+        var now = Glibc.timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return Timestamp(now)
+    }
+}

@@ -1,0 +1,249 @@
+internal import Foundation
+public import Glibc
+public import Objects
+internal import SystemPackage
+
+/// A store: the directory that holds all sealed versions and what is staged. Layout: `docs/FORMAT.md`.
+///
+/// One process owns a store and may change it; any number may read it at the same time. All calls are
+/// synchronous and safe from any thread.
+public final class Store: Sendable {
+    public enum Access: Hashable, Sendable {
+        /// Reads what is sealed, beside an owner or without one.
+        case reading
+        /// Changes things; at most one process at a time.
+        case owning
+    }
+
+    /// The absolute path, for messages and for what is put beside the store's own files.
+    public let path: String
+    public let format: StoreFormat
+    public let access: Access
+    public let blobs: BlobStore
+    public let trees: TreeStore
+
+    let catalog: Catalog
+    let root: Descriptor
+    let temporary: TemporaryDirectory
+    let faults: FaultHook
+    let now: @Sendable () -> Timestamp
+    /// Held while something runs that two must not do at once: a commit, gc, a change of staging as a whole.
+    let exclusive = Lock(String?.none)
+    /// Held open with the lock of ownership; nil for a reader.
+    private let ownership: Descriptor?
+
+    private static let lockName = RawPath("lock")
+    private static let directoryNames = ["objects", "workspaces", "tmp"]
+
+    // MARK: Making and opening
+
+    /// Makes a new, empty store at `path`, which must not exist or be an empty directory.
+    public static func create(at path: String, now: Timestamp) throws(StoreError) {
+        let raw = RawPath(path)
+        do throws(Errno) {
+            do throws(Errno) { try Syscall.makeDirectory(at: AT_FDCWD, raw, mode: 0o700) } catch {
+                if error != .fileExists { throw error }
+            }
+            let root = try Syscall.open(at: AT_FDCWD, raw, O_RDONLY | O_DIRECTORY)
+            let names = try Syscall.names(at: root.fd, .here)
+            if names.contains(where: { $0.display == "firn.json" }) {
+                throw Errno.fileExists
+            }
+            guard names.allSatisfy({ $0.display == "lost+found" }) else { throw Errno.directoryNotEmpty }
+            try Store.requireAttributes(root)
+            for name in directoryNames {
+                try Syscall.makeDirectory(at: root.fd, RawPath(name), mode: 0o755)
+            }
+            try Store.write(
+                StoreFormat(id: UUID().uuidString.lowercased(), created: now).encoded(), to: root)
+        } catch {
+            switch error {
+            case .fileExists:
+                throw StoreError(
+                    .alreadyAStore, "there is a store here already", subject: path,
+                    hint: "mount it with: firn mount \(path) MOUNT")
+            case .directoryNotEmpty:
+                throw StoreError(
+                    .invalidInput, "the directory is not empty", subject: path,
+                    hint: "give a new or an empty directory")
+            case .notSupported:
+                throw StoreError(
+                    .invalidInput, "the filesystem has no user extended attributes, which staging needs",
+                    subject: path, hint: "use ext4, XFS or btrfs")
+            default: throw StoreError(error, doing: "make a store", subject: path)
+            }
+        }
+        // The catalog and the first workspace are made by the first owner; being one now shows that it works.
+        try Store.open(at: path, .owning).close()
+    }
+
+    private static func requireAttributes(_ root: Descriptor) throws(Errno) {
+        try Syscall.setAttribute(root.fd, UpperMark.name, [0])
+        try Syscall.removeAttribute(root.fd, UpperMark.name)
+    }
+
+    private static func write(_ bytes: [UInt8], to root: Descriptor) throws(Errno) {
+        let name = RawPath("tmp/firn.json")
+        let file = try Syscall.open(at: root.fd, name, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
+        let count = try bytes.withRawBytes { bytes throws(Errno) in
+            try Syscall.write(file.fd, bytes, at: 0)
+        }
+        guard count == bytes.count else { throw .noSpace }
+        try Syscall.sync(file.fd)
+        try Syscall.rename(at: root.fd, name, to: root.fd, StoreFormat.fileName)
+        try Syscall.sync(root.fd)
+    }
+
+    /// Opens the store at `path`.
+    ///
+    /// An owner also empties `tmp/`; each workspace, when it is opened, finishes what a crash interrupted.
+    ///
+    /// - Parameters:
+    ///   - now: the clock; versions carry its time.
+    ///   - faults: for tests.
+    /// - Throws: ``StoreError`` `.notAStore`, `.newerFormat`, `.busy` when another process owns it.
+    public static func open(
+        at path: String, _ access: Access, now: @escaping @Sendable () -> Timestamp = Store.clock,
+        faults: FaultHook = .none
+    ) throws(StoreError) -> Store {
+        try Store(path: path, access: access, now: now, faults: faults)
+    }
+
+    /// The system's clock.
+    public static let clock: @Sendable () -> Timestamp = { Timestamp.currentForNewDirectory }
+
+    private init(
+        path: String, access: Access, now: @escaping @Sendable () -> Timestamp, faults: FaultHook
+    ) throws(StoreError) {
+        let root: Descriptor
+        do throws(Errno) {
+            root = try Syscall.open(at: AT_FDCWD, RawPath(path), O_RDONLY | O_DIRECTORY)
+        } catch {
+            guard error == .noSuchFileOrDirectory || error == .notDirectory else {
+                throw StoreError(error, doing: "open the store", subject: path)
+            }
+            throw StoreError(
+                .notAStore, "there is no store here", subject: path, hint: "make one with: firn init \(path)")
+        }
+        let format = try Store.readFormat(root, path)
+        self.path = Store.absolute(path)
+        self.access = access
+        self.root = root
+        self.format = format
+        self.now = now
+        self.faults = faults
+        ownership = access == .owning ? try Store.takeOwnership(root, path) : nil
+        let (objects, temporary) = try system("open", path) { () throws(Errno) in
+            (
+                try Syscall.open(at: root.fd, RawPath("objects"), O_RDONLY | O_DIRECTORY),
+                try Syscall.open(at: root.fd, RawPath("tmp"), O_RDONLY | O_DIRECTORY)
+            )
+        }
+        self.temporary = TemporaryDirectory(temporary)
+        blobs = BlobStore(objects: objects, temporary: self.temporary, faults: faults)
+        let catalog = try Catalog(path: self.path + "/catalog.db", isReadOnly: access == .reading)
+        self.catalog = catalog
+        trees = TreeStore { digest throws(StoreError) in try catalog.nodeBytes(digest) }
+        if access == .owning {
+            try self.temporary.empty()
+            try catalog.keep(TreeNode.empty)
+        }
+    }
+
+    private static func readFormat(_ root: Descriptor, _ path: String) throws(StoreError) -> StoreFormat {
+        let bytes: [UInt8]
+        do throws(Errno) {
+            let file = try Syscall.open(at: root.fd, StoreFormat.fileName, O_RDONLY)
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            let count = try buffer.withMutableRawBytes { buffer throws(Errno) in
+                try Syscall.read(file.fd, into: buffer, at: 0)
+            }
+            bytes = Array(buffer.prefix(count))
+        } catch {
+            guard error == .noSuchFileOrDirectory else {
+                throw StoreError(error, doing: "read firn.json", subject: path)
+            }
+            throw StoreError(
+                .notAStore, "this directory is not a store: it has no firn.json", subject: path,
+                hint: "make one with: firn init DIRECTORY")
+        }
+        return try StoreFormat(decoding: bytes, at: path)
+    }
+
+    private static func takeOwnership(_ root: Descriptor, _ path: String) throws(StoreError) -> Descriptor {
+        do throws(Errno) {
+            let file = try Syscall.open(at: root.fd, lockName, O_RDWR | O_CREAT, mode: 0o600)
+            try Syscall.lock(file.fd, exclusive: true)
+            try Syscall.truncate(file.fd, to: 0)
+            let text = Array("\(getpid())\n".utf8)
+            _ = try text.withRawBytes { text throws(Errno) in try Syscall.write(file.fd, text, at: 0) }
+            return file
+        } catch {
+            guard error == .wouldBlock else { throw StoreError(error, doing: "lock the store", subject: path) }
+            let owner = ownerProcess(root).map { " (process \($0))" } ?? ""
+            throw StoreError(
+                .busy, "another process owns the store\(owner)", subject: path,
+                hint: "it is mounted or being changed; only one process may own it at a time")
+        }
+    }
+
+    private static func ownerProcess(_ root: Descriptor) -> Int32? {
+        guard let file = try? Syscall.open(at: root.fd, lockName, O_RDONLY) else { return nil }
+        var buffer = [UInt8](repeating: 0, count: 32)
+        let count = buffer.withMutableRawBytes { (try? Syscall.read(file.fd, into: $0, at: 0)) ?? 0 }
+        return Int32(String(decoding: buffer.prefix(count), as: UTF8.self).filter(\.isNumber))
+    }
+
+    private static func absolute(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// Closes the catalog. Nothing of the store may be used afterwards; ownership ends with the last reference.
+    public func close() throws(StoreError) { try catalog.close() }
+
+    // MARK: Parts
+
+    /// Opens a workspace, making it if there is none.
+    public func workspace(_ name: String = "main") throws(StoreError) -> Workspace {
+        let directory = try system("open the workspace", name) { () throws(Errno) in
+            let path = RawPath("workspaces/" + name)
+            if try Syscall.statIfPresent(at: root.fd, path) == nil {
+                try Syscall.makeDirectory(at: root.fd, path, mode: 0o755)
+            }
+            return try Syscall.open(at: root.fd, path, O_RDONLY | O_DIRECTORY)
+        }
+        let overlay = Overlay(temporary: temporary, blobs: blobs, faults: faults)
+        return try Workspace(
+            name, in: directory, overlay: overlay, emptyTree: Digest.of(TreeNode.empty.encoded())
+        ) { generation throws(StoreError) in try catalog.version(workspace: name, generation: generation) }
+    }
+
+    /// Free and total bytes of the filesystem the store lies on, and its other limits.
+    public func filesystemStatus() throws(StoreError) -> statvfs {
+        try system("look at the filesystem of", path) { () throws(Errno) in
+            try Syscall.filesystemStatus(root.fd)
+        }
+    }
+
+    /// Runs `body` unless something else of its kind runs.
+    ///
+    /// - Throws: ``StoreError`` `.busy`, naming what runs.
+    func exclusively<Result>(
+        _ what: String, _ body: () throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        let running = exclusive.withLock { current in
+            if current == nil {
+                current = what
+                return String?.none
+            }
+            return current
+        }
+        if let running {
+            throw StoreError(.busy, "a \(running) is running", subject: what, hint: "try again when it is done")
+        }
+        defer { exclusive.withLock { $0 = nil } }
+        return try body()
+    }
+}

@@ -1,0 +1,141 @@
+public import Objects
+
+/// One path that two trees do not agree on.
+public struct TreeDifference: Hashable, Sendable {
+    public enum Kind: String, Hashable, Sendable {
+        case added, removed
+        /// Other bytes, another target or another device.
+        case changed
+        /// A file became a directory, and the like.
+        case type
+        /// The same content with another mode, owner, time or extended attribute.
+        case attributes
+    }
+
+    public let path: TreePath
+    public let kind: Kind
+    /// nil where it was added.
+    public let old: TreeEntry?
+    /// nil where it was removed.
+    public let new: TreeEntry?
+}
+
+/// Compares two trees by skipping what has the same digest on both sides: the cost follows the difference.
+public struct TreeDiff: Sendable {
+    private let trees: TreeStore
+    private let ignoresDirectoryTimes: Bool
+
+    /// - Parameter ignoresDirectoryTimes: a directory that differs in nothing but its mtime is not reported; its
+    ///   time follows from what happened below it.
+    public init(_ trees: TreeStore, ignoresDirectoryTimes: Bool = true) {
+        self.trees = trees
+        self.ignoresDirectoryTimes = ignoresDirectoryTimes
+    }
+
+    /// The differences in order of path, a directory before what is below it. Everything below an added or
+    /// removed directory is reported as well.
+    public func differences(
+        from old: TreeEntry?, to new: TreeEntry?, at path: TreePath = .root
+    ) throws(StoreError) -> [TreeDifference] {
+        var result: [TreeDifference] = []
+        try forEachDifference(from: old, to: new, at: path) { difference throws(StoreError) in
+            result.append(difference)
+            return true
+        }
+        return result
+    }
+
+    /// Whether there is any difference; stops at the first.
+    public func areEqual(_ old: TreeEntry, _ new: TreeEntry) throws(StoreError) -> Bool {
+        try forEachDifference(from: old, to: new, at: .root) { _ throws(StoreError) in false }
+    }
+
+    /// - Parameter body: returns whether to go on.
+    /// - Returns: whether the end was reached.
+    @discardableResult
+    public func forEachDifference(
+        from old: TreeEntry?, to new: TreeEntry?, at path: TreePath,
+        _ body: (TreeDifference) throws(StoreError) -> Bool
+    ) throws(StoreError) -> Bool {
+        if old == new { return true }
+        if let kind = kind(from: old, to: new) {
+            guard try body(TreeDifference(path: path, kind: kind, old: old, new: new)) else { return false }
+        }
+        if old?.content == new?.content { return true }
+        let (oldEntries, newEntries) = try differing(old?.tree, new?.tree)
+        var left = oldEntries[...]
+        var right = newEntries[...]
+        while let name = [left.first?.name, right.first?.name].compactMap({ $0 }).min() {
+            let oldEntry = left.first?.name == name ? left.removeFirst() : nil
+            let newEntry = right.first?.name == name ? right.removeFirst() : nil
+            guard
+                try forEachDifference(from: oldEntry, to: newEntry, at: path.appending(name), body)
+            else { return false }
+        }
+        return true
+    }
+
+    private func kind(from old: TreeEntry?, to new: TreeEntry?) -> TreeDifference.Kind? {
+        guard let new else { return .removed }
+        guard let old else { return .added }
+        if old.kind != new.kind { return .type }
+        if old.kind != .directory, old.content != new.content { return .changed }
+        let isSameTime = old.mtime == new.mtime || (old.kind == .directory && ignoresDirectoryTimes)
+        let isSame =
+            old.mode == new.mode && old.uid == new.uid && old.gid == new.gid && old.xattrs == new.xattrs
+            && isSameTime
+        return isSame ? nil : .attributes
+    }
+
+    /// The entries of both directories that lie in leaves which are not on both sides.
+    private func differing(
+        _ old: Digest?, _ new: Digest?
+    ) throws(StoreError) -> ([TreeEntry], [TreeEntry]) {
+        var left = try Side(old, trees)
+        var right = try Side(new, trees)
+        while true {
+            let shared = Set(left.digests).intersection(right.digests)
+            left.drop(shared)
+            right.drop(shared)
+            if left.level == 0, right.level == 0 { break }
+            let level = max(left.level, right.level)
+            if left.level == level { try left.descend(trees) }
+            if right.level == level { try right.descend(trees) }
+        }
+        return (try left.entries(trees), try right.entries(trees))
+    }
+
+    /// Nodes of one directory, all of one level, that may differ from the other side's.
+    private struct Side {
+        var digests: [Digest]
+        var level: Int
+
+        init(_ root: Digest?, _ trees: TreeStore) throws(StoreError) {
+            digests = root.map { [$0] } ?? []
+            level = try root.map { root throws(StoreError) in try trees.node(root).level } ?? 0
+        }
+
+        mutating func drop(_ shared: Set<Digest>) {
+            if !shared.isEmpty { digests.removeAll { shared.contains($0) } }
+        }
+
+        mutating func descend(_ trees: TreeStore) throws(StoreError) {
+            var below: [Digest] = []
+            for digest in digests {
+                if case .inner(_, let children) = try trees.node(digest) {
+                    below.append(contentsOf: children.map(\.digest))
+                }
+            }
+            digests = below
+            level -= 1
+        }
+
+        func entries(_ trees: TreeStore) throws(StoreError) -> [TreeEntry] {
+            var result: [TreeEntry] = []
+            for digest in digests {
+                if case .leaf(let entries) = try trees.node(digest) { result.append(contentsOf: entries) }
+            }
+            return result
+        }
+    }
+}

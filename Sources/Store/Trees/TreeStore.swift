@@ -1,0 +1,133 @@
+public import Objects
+
+/// Reads directory trees by digest. A directory's nodes never change, so what was decoded once is kept as long
+/// as there is room. Safe from any thread.
+public final class TreeStore: Sendable {
+    private let fetch: @Sendable (Digest) throws(StoreError) -> [UInt8]
+    private let cache = Lock(NodeCache())
+
+    /// - Parameter fetch: the stored bytes of a node.
+    init(fetch: @escaping @Sendable (Digest) throws(StoreError) -> [UInt8]) {
+        self.fetch = fetch
+    }
+
+    /// - Throws: ``StoreError`` `.damaged` when the node is missing, malformed, or not what its digest says.
+    public func node(_ digest: Digest) throws(StoreError) -> TreeNode {
+        if let node = cache.withLock({ $0.find(digest) }) { return node }
+        let bytes = try fetch(digest)
+        guard Digest.of(bytes) == digest else {
+            throw StoreError(.damaged, "a tree node's bytes do not match its digest", subject: digest.hex)
+        }
+        do throws(ObjectError) {
+            let node = try TreeNode(decoding: bytes)
+            cache.withLock { $0.keep(digest, node) }
+            return node
+        } catch {
+            throw StoreError(.damaged, "a tree node cannot be read: \(error.message)", subject: digest.hex)
+        }
+    }
+
+    /// The entry `name` of the directory whose root node is `directory`; nil where there is none.
+    public func entry(_ name: FileName, in directory: Digest) throws(StoreError) -> TreeEntry? {
+        var digest = directory
+        while true {
+            switch try node(digest) {
+            case .leaf(let entries):
+                let index = entries.partitioningIndex { !($0.name < name) }
+                guard index < entries.count, entries[index].name == name else { return nil }
+                return entries[index]
+            case .inner(_, let children):
+                let index = children.partitioningIndex { !($0.lastName < name) }
+                guard index < children.count else { return nil }
+                digest = children[index].digest
+            }
+        }
+    }
+
+    /// The entry at `path` below `root`; nil where there is none, or where it leads through a non-directory.
+    public func entry(at path: TreePath, below root: TreeEntry) throws(StoreError) -> TreeEntry? {
+        var current = root
+        for name in path.names {
+            guard let tree = current.tree, let next = try entry(name, in: tree) else { return nil }
+            current = next
+        }
+        return current
+    }
+
+    /// All entries of the directory whose root node is `directory`, in order of name.
+    public func entries(in directory: Digest) throws(StoreError) -> [TreeEntry] {
+        var result: [TreeEntry] = []
+        try forEachLeaf(of: directory) { (entries) throws(StoreError) in result.append(contentsOf: entries) }
+        return result
+    }
+
+    /// The same, leaf by leaf, for directories that need not be in memory at once.
+    public func forEachLeaf(
+        of directory: Digest, _ body: ([TreeEntry]) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        switch try node(directory) {
+        case .leaf(let entries): try body(entries)
+        case .inner(_, let children):
+            for child in children { try forEachLeaf(of: child.digest, body) }
+        }
+    }
+
+    /// Every entry below `directory` at any depth, parents before children, in order of name.
+    public func walk(
+        _ directory: Digest, at path: TreePath = .root,
+        _ body: (TreePath, TreeEntry) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        try forEachLeaf(of: directory) { (entries) throws(StoreError) in
+            for entry in entries {
+                let entryPath = path.appending(entry.name)
+                try body(entryPath, entry)
+                if let tree = entry.tree { try walk(tree, at: entryPath, body) }
+            }
+        }
+    }
+}
+
+/// Decoded nodes in two halves: when the young half is full it becomes the old one, whose nodes come back when
+/// they are asked for and are dropped with it when they are not.
+private struct NodeCache {
+    private var young: [Digest: TreeNode] = [:]
+    private var old: [Digest: TreeNode] = [:]
+    private var youngItemCount = 0
+
+    /// Entries and children in one half, at about 250 bytes each.
+    static let itemCountMax = 32_768
+
+    mutating func find(_ digest: Digest) -> TreeNode? {
+        if let node = young[digest] { return node }
+        guard let node = old[digest] else { return nil }
+        keep(digest, node)
+        return node
+    }
+
+    mutating func keep(_ digest: Digest, _ node: TreeNode) {
+        let items =
+            switch node {
+            case .leaf(let entries): entries.count
+            case .inner(_, let children): children.count
+            }
+        if youngItemCount + items > NodeCache.itemCountMax, !young.isEmpty {
+            old = young
+            young = [:]
+            youngItemCount = 0
+        }
+        if young.updateValue(node, forKey: digest) == nil { youngItemCount += items }
+    }
+}
+
+extension Array {
+    /// The first index whose element satisfies `belongsInSecond`, given that all after it do: binary search.
+    func partitioningIndex(where belongsInSecond: (Element) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if belongsInSecond(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}
