@@ -1,5 +1,5 @@
-public import Objects
 internal import Glibc
+public import Objects
 internal import SystemPackage
 
 /// Where something lies in `upper/`: a directory's descriptor and a path below it that fits in one call.
