@@ -81,6 +81,9 @@ public final class FileSystem: Sendable {
         }
     }
 
+    /// Whether a change of staging would have to wait now for a seal: a hint.
+    public var isHeld: Bool { staging.workspace.gate.isClosed }
+
     /// How many nodes and open files there are.
     public var counts: (nodes: Int, openFiles: Int) { (table.count, files.count + directories.count) }
 

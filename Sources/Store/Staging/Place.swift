@@ -33,7 +33,7 @@ public struct Place: Sendable {
         path = bytes.isEmpty ? .here : RawPath(bytes)
     }
 
-    private init(directory: Descriptor, path: RawPath) {
+    init(directory: Descriptor, path: RawPath) {
         self.directory = directory
         self.path = path
     }

@@ -260,7 +260,18 @@ public enum Syscall {
         _ = try check { firn_clone(target, source) }
     }
 
-    public enum SeekTarget: Sendable { case data, hole }
+    public enum SeekTarget: Sendable {
+        case data, hole
+
+        /// - Parameter whence: as `lseek` takes it; nil for one that needs no filesystem.
+        public init?(whence: Int32) {
+            switch whence {
+            case firn_SEEK_DATA: self = .data
+            case firn_SEEK_HOLE: self = .hole
+            default: return nil
+            }
+        }
+    }
 
     /// See: `man 2 lseek`, SEEK_DATA and SEEK_HOLE; nil where there is no data after `offset`.
     public static func seek(_ fd: Int32, to target: SeekTarget, from offset: off_t) throws(Errno) -> off_t? {

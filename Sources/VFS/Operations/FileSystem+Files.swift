@@ -54,6 +54,11 @@ extension FileSystem {
         try files.find(handle).read(into: buffer, at: offset)
     }
 
+    /// Whether a write may take long: one that commits.
+    public func isSlowToWrite(_ handle: HandleID) -> Bool {
+        (try? files.find(handle))?.node is ControlFile
+    }
+
     /// - Returns: how many bytes were written; fewer than given only on a disk that filled up.
     public func write(
         _ handle: HandleID, _ bytes: UnsafeRawBufferPointer, at offset: Int64, by caller: Caller
