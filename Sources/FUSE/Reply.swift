@@ -9,12 +9,12 @@ internal import VFS
 
 /// The answer to one request: the only caller of `fuse_reply_*`, the only place where errors end, and the only
 /// log of operations.
-struct Reply: ~Copyable {
+struct Reply {
     private let request: Request
 
     /// Runs `body`, which answers through the reply it is given, or throws; then that is the answer.
     static func run(
-        _ request: Request, _ operation: StaticString, _ body: (borrowing Reply) throws(VFSError) -> Void
+        _ request: Request, _ operation: StaticString, _ body: (Reply) throws(VFSError) -> Void
     ) {
         do throws(VFSError) {
             try body(Reply(request: request))

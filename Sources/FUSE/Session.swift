@@ -111,11 +111,9 @@ public final class Session: @unchecked Sendable {
     /// kernel may hold the directory while it waits for an answer.
     public func forget(_ names: [StaleName]) {
         for name in names {
-            let bytes = name.name.bytes
-            // ENOENT: it did not know the name.
-            _ = bytes.withUnsafeBytes { buffer in
-                fuse_lowlevel_notify_inval_entry(
-                    session, name.parent.value, buffer.bindMemory(to: CChar.self).baseAddress, bytes.count)
+            // ENOENT: it did not know the name. libfuse sends the NUL along, so there must be one.
+            _ = RawPath(name.name).withCString {
+                fuse_lowlevel_notify_inval_entry(session, name.parent.value, $0, name.name.bytes.count)
             }
         }
     }

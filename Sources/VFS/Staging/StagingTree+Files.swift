@@ -15,8 +15,9 @@ extension StagingTree {
             return try lock.withLock { _ throws(VFSError) in
                 let handle = try handle(node, writes: true)
                 if mode.truncates, let file = node.file {
-                    try clearSetIDs(file.descriptor, by: caller)
-                    try called { () throws(Errno) in try Syscall.truncate(file.descriptor.fd, to: 0) }
+                    let open = file.descriptor
+                    try clearSetIDs(open, by: caller)
+                    try called { () throws(Errno) in try Syscall.truncate(open.fd, to: 0) }
                 }
                 return handle
             }

@@ -193,9 +193,10 @@ extension StagingTree {
                 }
             } else {
                 guard let file = node.file, !file.isBlob else { throw .notFound }
+                let open = file.descriptor
                 try stored { () throws(StoreError) in
                     try workspace.overlay.link(to: target) { directory, path throws(Errno) in
-                        try Syscall.link(file.descriptor.fd, to: directory, path)
+                        try Syscall.link(open.fd, to: directory, path)
                     }
                 }
             }
