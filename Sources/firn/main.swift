@@ -30,7 +30,7 @@ func drive() throws {
         })
     let fs = try FileSystem(store: store, workspace: ws, control: control, owner: Owner(uid: 0, gid: 0), started: Store.clock())
     r.fs = fs
-    let s = try Session(fs, MountOptions(mountpoint: a[3], source: store.path, allowsOther: true, isReadOnly: false, threadCount: 2), logger: Logger(label: "firn"))
+    let s = try Session(fs, MountOptions(mountpoint: a[3], source: store.path, allowsOther: true, isReadOnly: false, passesThrough: a.count < 5, threadCount: 2), logger: Logger(label: "firn"))
     r.s = s
     s.start()
     FileHandleOut.say("ready")
