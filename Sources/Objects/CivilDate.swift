@@ -1,6 +1,7 @@
 /// A second of the Gregorian calendar in UTC: what ``Timestamp`` means to a person.
 ///
-/// The calendar reaches back and forward without end (it is proleptic) and knows no leap seconds, as `time_t`.
+/// The calendar reaches back and forward without end (it is proleptic) and knows no leap seconds, like
+/// `time_t`.
 public struct CivilDate: Hashable, Sendable {
     public let year: Int
     /// 1 to 12.

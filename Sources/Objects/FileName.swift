@@ -58,7 +58,7 @@ public struct TreePath: Hashable, Sendable, Comparable {
     /// - Throws: ``ObjectError`` `.invalidName` for `..` or a name that is too long.
     public init(_ bytes: some Sequence<UInt8>) throws(ObjectError) {
         var names: [FileName] = []
-        for part in Array(bytes).split(separator: UInt8(ascii: "/")) where Array(part) != [UInt8(ascii: ".")] {
+        for part in Array(bytes).split(separator: UInt8(ascii: "/")) where part != [UInt8(ascii: ".")] {
             names.append(try FileName(Array(part)))
         }
         self.names = names

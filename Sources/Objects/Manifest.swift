@@ -103,7 +103,9 @@ public struct Manifest: Hashable, Sendable {
                 throw reader.malformed("path not in its plain form")
             }
             let file = OpenFile(path: plain, isTorn: flag == 1)
-            if let last = files.last, !(last.path < file.path) { throw reader.malformed("paths out of order") }
+            if let last = files.last, !(last.path < file.path) {
+                throw reader.malformed("paths out of order")
+            }
             files.append(file)
         }
         openAtSeal = files

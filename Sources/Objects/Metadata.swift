@@ -12,7 +12,9 @@ public struct Metadata: Hashable, Sendable {
     /// A value has at most 64 KiB; longer things are files.
     public static let valueByteCountMax = 65_536
 
-    public init(params: [String: String] = [:], metrics: [String: Double] = [:], meta: [String: String] = [:]) {
+    public init(
+        params: [String: String] = [:], metrics: [String: Double] = [:], meta: [String: String] = [:]
+    ) {
         self.params = params
         self.metrics = metrics
         self.meta = meta
@@ -35,14 +37,16 @@ public struct Metadata: Hashable, Sendable {
             try Metadata.validate(key, "", what: "metric")
             guard value.isFinite else {
                 throw ObjectError(
-                    .invalidNumber, "the metric is \(value), which cannot be compared or plotted", subject: key,
+                    .invalidNumber, "the metric is \(value), which cannot be compared or plotted",
+                    subject: key,
                     hint: "leave the metric out, or record the fact with --meta \(key)=\(value)")
             }
         }
     }
 
     public static func validate(_ key: String, _ value: String, what: String) throws(ObjectError) {
-        guard !key.isEmpty, key.utf8.count <= keyByteCountMax, !key.utf8.contains(where: { $0 < 32 || $0 == 127 })
+        guard !key.isEmpty, key.utf8.count <= keyByteCountMax,
+            !key.utf8.contains(where: { $0 < 32 || $0 == 127 })
         else {
             throw ObjectError(
                 .invalidName, "not a valid \(what) name", subject: key,

@@ -8,9 +8,9 @@ public enum NearMatches {
     /// Longer names are compared by their beginnings, which bounds the work for each candidate.
     static let byteCountMax = 256
 
-    /// Up to three of `candidates`, the nearest first: names that differ only in case, then names within a few
-    /// slips (a third of the length, at most 4; exchanged neighbours count as one), then names of which one
-    /// begins with the other. Equally near names come in order of their bytes.
+    /// Up to three of `candidates`, the nearest first: names that differ only in case, then names within a
+    /// few slips (a third of the length, at most 4; exchanged neighbours count as one), then names of which
+    /// one begins with the other. Equally near names come in order of their bytes.
     public static func of(_ wrong: String, among candidates: some Sequence<String>) -> [String] {
         let wanted = folded(wrong)
         guard !wanted.isEmpty else { return [] }
@@ -28,7 +28,9 @@ public enum NearMatches {
 
     /// ASCII letters in lower case: a slip of the shift key costs nothing.
     private static func folded(_ name: String) -> [UInt8] {
-        name.utf8.prefix(byteCountMax).map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+        name.utf8.prefix(byteCountMax).map {
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0
+        }
     }
 
     /// Smaller is nearer; nil is too far.
@@ -46,15 +48,19 @@ public enum NearMatches {
     /// distance) that turn `a` into `b`; nil for more than `limit`.
     static func distance(_ a: [UInt8], _ b: [UInt8], limit: Int) -> Int? {
         guard abs(a.count - b.count) <= limit else { return nil }
+        // Cells further than `limit` from the diagonal cost more than `limit`: they are left at this.
+        let tooFar = limit + 1
         var beforeLast: [Int] = []
         var last = Array(0...b.count)
         for i in a.indices {
-            var row = [i + 1]
-            row.reserveCapacity(b.count + 1)
-            for j in b.indices {
+            var row = [Int](repeating: tooFar, count: b.count + 1)
+            row[0] = i + 1
+            for j in max(0, i - limit)..<max(0, min(b.count, i + limit + 1)) {
                 var cost = min(row[j] + 1, last[j + 1] + 1, last[j] + (a[i] == b[j] ? 0 : 1))
-                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { cost = min(cost, beforeLast[j - 1] + 1) }
-                row.append(cost)
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
+                    cost = min(cost, beforeLast[j - 1] + 1)
+                }
+                row[j + 1] = cost
             }
             // No later row can be smaller than the smaller of two rows in succession.
             if min(row.min() ?? 0, last.min() ?? 0) > limit { return nil }

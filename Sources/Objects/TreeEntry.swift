@@ -30,7 +30,11 @@ public struct Timestamp: Hashable, Sendable, Comparable {
     }
 
     /// What ``seconds`` leaves, 0 to 999,999,999, as `tv_nsec`.
-    public var subsecond: Int64 { nanoseconds - seconds &* 1_000_000_000 }
+    public var subsecond: Int64 {
+        // Not a difference: the whole seconds of the earliest moments overflow.
+        let remainder = nanoseconds % 1_000_000_000
+        return remainder < 0 ? remainder + 1_000_000_000 : remainder
+    }
 
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.nanoseconds < b.nanoseconds }
 }
@@ -164,7 +168,9 @@ extension TreeEntry {
             content = .tree(try reader.digest(), files: try reader.unsigned())
         case .symlink:
             let target = try reader.byteString()
-            guard !target.isEmpty, !target.contains(0) else { throw reader.malformed("not a symlink's target") }
+            guard !target.isEmpty, !target.contains(0) else {
+                throw reader.malformed("not a symlink's target")
+            }
             content = .target(target)
         case .characterDevice, .blockDevice: content = .device(try reader.unsigned())
         case .fifo, .socket:

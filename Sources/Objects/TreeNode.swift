@@ -3,8 +3,8 @@
 ///     leaf  = [1, 0, [entry, …]]                                  entries in order of name
 ///     inner = [1, level, [[last_name, digest, count, files, bytes], …]]   children in order of last_name
 ///
-/// A directory is cut into leaves where ``NameHash`` says so, and their list is cut in the same way into inner
-/// nodes until one node is left: the root, whose digest names the directory.
+/// A directory is cut into leaves where ``NameHash`` says so, and their list is cut in the same way into
+/// inner nodes until one node is left: the root, whose digest names the directory.
 public enum TreeNode: Hashable, Sendable {
     case leaf([TreeEntry])
     case inner(level: Int, [Child])
@@ -140,7 +140,8 @@ public enum TreeNode: Hashable, Sendable {
             let name = try reader.byteString()
             guard FileName.isValid(name) else { throw reader.malformed("not a file name") }
             let child = Child(
-                lastName: FileName(unchecked: name), digest: try reader.digest(), count: try reader.unsigned(),
+                lastName: FileName(unchecked: name), digest: try reader.digest(),
+                count: try reader.unsigned(),
                 files: try reader.unsigned(), bytes: try reader.unsigned())
             if let last = children.last, !(last.lastName < child.lastName) {
                 throw reader.malformed("children out of order")

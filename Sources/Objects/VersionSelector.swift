@@ -6,10 +6,11 @@
 /// | `42`, `v42`, `v000042` | that number |
 /// | `nightly-3` | the tag; where there is none, the version whose digest begins so (4 hex digits or more) |
 /// | `@2026-11-20` | the newest version at the end of that day, UTC |
-/// | `@2026-11-20T12:00:00Z` | the newest version at the end of that second, so that a time copied from `firn log` finds its version |
+/// | `@2026-11-20T12:00:00Z` | the newest version at the end of that second |
 /// | any of these and `~N` | N versions further back, counting only versions that are kept |
 ///
-/// Parsing needs no store: it says what is meant, not whether it exists.
+/// The end of the second, so that a time copied from `firn log` finds its own version. Parsing needs no
+/// store: it says what is meant, not whether it exists.
 public struct VersionSelector: Hashable, Sendable {
     public enum Base: Hashable, Sendable {
         case latest
@@ -34,7 +35,8 @@ public struct VersionSelector: Hashable, Sendable {
 
     /// - Throws: ``ObjectError`` `.invalidName` for text that no version could be called by.
     public static func parse(_ text: String) throws(ObjectError) -> VersionSelector {
-        let parts = text.utf8.split(separator: UInt8(ascii: "~"), maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = text.utf8.split(
+            separator: UInt8(ascii: "~"), maxSplits: 1, omittingEmptySubsequences: false)
         let base = try parseBase(String(parts[0]) ?? "", in: text)
         guard parts.count == 2 else { return VersionSelector(base) }
         guard isDigits(parts[1]), parts[1].count <= 9, let back = Int(String(parts[1]) ?? "") else {
@@ -53,7 +55,9 @@ public struct VersionSelector: Hashable, Sendable {
         if text == "latest" { return .latest }
         if text.utf8.first == UInt8(ascii: "@") { return try parseTime(text, in: whole) }
         let digits = text.utf8.first == UInt8(ascii: "v") ? text.utf8.dropFirst() : text.utf8[...]
-        if isDigits(digits), let number = Int64(String(digits) ?? "") { return .number(VersionNumber(number)) }
+        if isDigits(digits), let number = Int64(String(digits) ?? "") {
+            return .number(VersionNumber(number))
+        }
         // Digits that no number can hold may still begin a digest.
         if isDigestPrefix(text) { return .name(text) }
         do {
@@ -65,7 +69,9 @@ public struct VersionSelector: Hashable, Sendable {
 
     private static func parseTime(_ text: String, in whole: String) throws(ObjectError) -> Base {
         let digits = text.dropFirst()
-        guard let date = CivilDate(parsing: digits) else { throw invalid(whole, "not a date of the calendar") }
+        guard let date = CivilDate(parsing: digits) else {
+            throw invalid(whole, "not a date of the calendar")
+        }
         let length = digits.utf8.count == 10 ? Int64(CivilDate.secondsPerDay) : 1
         return .atTime(end: Timestamp(seconds: date.timestamp.seconds + length, nanoseconds: 0))
     }
@@ -84,8 +90,9 @@ public struct VersionSelector: Hashable, Sendable {
         ObjectError(
             .invalidName, message, subject: text,
             hint: """
-                a version is 'latest', a number (42), a tag, the beginning of a digest (\(digestPrefixCountMin) hex \
-                digits or more), @2026-11-20 or @2026-11-20T12:00:00Z (UTC); ~2 after it goes two versions back
+                a version is 'latest', a number (42), a tag, the beginning of a digest \
+                (\(digestPrefixCountMin) hex digits or more), @2026-11-20 or @2026-11-20T12:00:00Z (UTC); \
+                ~2 after it goes two versions back
                 """)
     }
 }
@@ -98,7 +105,8 @@ extension VersionSelector {
         _ text: String
     ) throws(ObjectError) -> (selector: VersionSelector, path: TreePath) {
         // The colons of a time are not the one before the path.
-        let isTime = text.utf8.first == UInt8(ascii: "@") && text.utf8.dropFirst(11).first == UInt8(ascii: "T")
+        let isTime =
+            text.utf8.first == UInt8(ascii: "@") && text.utf8.dropFirst(11).first == UInt8(ascii: "T")
         let start = isTime ? text.utf8.firstIndex(of: UInt8(ascii: "Z")) ?? text.startIndex : text.startIndex
         guard let colon = text.utf8[start...].firstIndex(of: UInt8(ascii: ":")) else {
             return (try parse(text), .root)

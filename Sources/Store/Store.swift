@@ -29,6 +29,8 @@ public final class Store: Sendable {
     let now: @Sendable () -> Timestamp
     /// Held while something runs that two must not do at once: a commit, gc, a change of staging as a whole.
     let exclusive = Lock(String?.none)
+    /// The workspaces in use: there is one object for each, since its gate and its tracker must be one.
+    private let workspaces = Lock<[String: OpenWorkspace]>([:])
     /// Held open with the lock of ownership; nil for a reader.
     private let ownership: Descriptor?
 
@@ -205,19 +207,48 @@ public final class Store: Sendable {
 
     // MARK: Parts
 
-    /// Opens a workspace, making it if there is none.
+    /// Opens a workspace; for an owner, makes it if there is none and finishes what a crash interrupted. A
+    /// reader changes nothing: an owner may be at work on it.
+    ///
+    /// - Returns: the same object as long as anyone has it.
+    /// - Throws: ``StoreError`` `.invalidInput` for a name that no workspace can have.
     public func workspace(_ name: String = "main") throws(StoreError) -> Workspace {
+        guard FileName.isValid(Array(name.utf8)) else {
+            throw StoreError(.invalidInput, "not a workspace's name", subject: name)
+        }
+        return try workspaces.withLock { open throws(StoreError) in
+            if let workspace = open[name]?.workspace { return workspace }
+            let workspace = try openWorkspace(name)
+            open[name] = OpenWorkspace(workspace: workspace)
+            return workspace
+        }
+    }
+
+    private struct OpenWorkspace {
+        weak var workspace: Workspace?
+    }
+
+    private func openWorkspace(_ name: String) throws(StoreError) -> Workspace {
+        let isReadOnly = access == .reading
         let directory = try system("open the workspace", name) { () throws(Errno) in
             let path = RawPath("workspaces/" + name)
-            if try Syscall.statIfPresent(at: root.fd, path) == nil {
+            if !isReadOnly, try Syscall.statIfPresent(at: root.fd, path) == nil {
                 try Syscall.makeDirectory(at: root.fd, path, mode: 0o755)
             }
             return try Syscall.open(at: root.fd, path, O_RDONLY | O_DIRECTORY)
         }
         let overlay = Overlay(temporary: temporary, blobs: blobs, faults: faults)
+        if isReadOnly { return try Workspace(reading: name, in: directory, overlay: overlay) }
         return try Workspace(
             name, in: directory, overlay: overlay, emptyTree: Digest.of(TreeNode.empty.encoded())
         ) { generation throws(StoreError) in try catalog.version(workspace: name, generation: generation) }
+    }
+
+    /// The names of all workspaces, in order.
+    public func workspaceNames() throws(StoreError) -> [String] {
+        try system("list", "workspaces/") { () throws(Errno) in
+            try Syscall.names(at: root.fd, RawPath("workspaces"))
+        }.map(\.display).sorted()
     }
 
     /// Free and total bytes of the filesystem the store lies on, and its other limits.

@@ -3,12 +3,13 @@ import Testing
 
 @Suite struct CanonicalCBORTests {
     /// Appendix A of RFC 8949, as far as Firn uses it.
-    @Test(arguments: [
-        (0, "00"), (1, "01"), (10, "0a"), (23, "17"), (24, "1818"), (25, "1819"), (100, "1864"),
-        (255, "18ff"), (256, "190100"), (1000, "1903e8"), (65_535, "19ffff"), (65_536, "1a00010000"),
-        (1_000_000, "1a000f4240"), (4_294_967_295, "1affffffff"), (4_294_967_296, "1b0000000100000000"),
-        (1_000_000_000_000, "1b000000e8d4a51000"), (18_446_744_073_709_551_615, "1bffffffffffffffff"),
-    ] as [(UInt64, String)])
+    @Test(
+        arguments: [
+            (0, "00"), (1, "01"), (10, "0a"), (23, "17"), (24, "1818"), (25, "1819"), (100, "1864"),
+            (255, "18ff"), (256, "190100"), (1000, "1903e8"), (65_535, "19ffff"), (65_536, "1a00010000"),
+            (1_000_000, "1a000f4240"), (4_294_967_295, "1affffffff"), (4_294_967_296, "1b0000000100000000"),
+            (1_000_000_000_000, "1b000000e8d4a51000"), (18_446_744_073_709_551_615, "1bffffffffffffffff"),
+        ] as [(UInt64, String)])
     func `a number has its shortest form`(value: UInt64, hex: String) throws {
         var writer = CBORWriter()
         writer.unsigned(value)
@@ -19,10 +20,11 @@ import Testing
         #expect(read == value)
     }
 
-    @Test(arguments: [
-        (0, "00"), (-1, "20"), (-10, "29"), (-24, "37"), (-25, "3818"), (-100, "3863"), (-256, "38ff"),
-        (-257, "390100"), (-1000, "3903e7"), (.max, "1b7fffffffffffffff"), (.min, "3b7fffffffffffffff"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "00"), (-1, "20"), (-10, "29"), (-24, "37"), (-25, "3818"), (-100, "3863"), (-256, "38ff"),
+            (-257, "390100"), (-1000, "3903e7"), (.max, "1b7fffffffffffffff"), (.min, "3b7fffffffffffffff"),
+        ] as [(Int64, String)])
     func `a signed number has its shortest form`(value: Int64, hex: String) throws {
         var writer = CBORWriter()
         writer.signed(value)

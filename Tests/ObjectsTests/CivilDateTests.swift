@@ -2,12 +2,13 @@ import Objects
 import Testing
 
 @Suite struct CivilDateTests {
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00Z"), (-1, "1969-12-31T23:59:59Z"), (951_782_400, "2000-02-29T00:00:00Z"),
-        (1_000_000_000, "2001-09-09T01:46:40Z"), (1_795_167_005, "2026-11-20T09:30:05Z"),
-        (-2_208_988_800, "1900-01-01T00:00:00Z"), (4_107_542_400, "2100-03-01T00:00:00Z"),
-        (-5_364_662_400, "1800-01-01T00:00:00Z"), (2_147_483_648, "2038-01-19T03:14:08Z"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00Z"), (-1, "1969-12-31T23:59:59Z"), (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_000_000_000, "2001-09-09T01:46:40Z"), (1_795_167_005, "2026-11-20T09:30:05Z"),
+            (-2_208_988_800, "1900-01-01T00:00:00Z"), (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-5_364_662_400, "1800-01-01T00:00:00Z"), (2_147_483_648, "2038-01-19T03:14:08Z"),
+        ] as [(Int64, String)])
     func `a moment has its date and time`(seconds: Int64, text: String) throws {
         let date = CivilDate(Timestamp(seconds: seconds, nanoseconds: 999_999_999))
         #expect(date.timeText == text)
@@ -21,22 +22,21 @@ import Testing
         #expect(CivilDate(Timestamp(nanoseconds: .max)).timeText == "2262-04-11T23:47:16Z")
     }
 
-    @Test func `the days of 800 years follow each other`() throws {
-        var number = CivilDate.dayNumber(year: 1600, month: 1, day: 1)
-        var weekday = 5  // 1600-01-01 was a Saturday.
-        for year in 1600..<2400 {
+    @Test func `the days of 500 years follow each other`() {
+        var number = CivilDate.dayNumber(year: 1700, month: 1, day: 1)
+        // Monday is 0; 1700-01-01 was a Friday.
+        var weekday = 4
+        for year in 1700..<2200 {
             var dayOfYear = 0
             for month in 1...12 {
                 for day in 1...CivilDate.dayCount(year: year, month: month) {
-                    let date = try #require(CivilDate(year: year, month: month, day: day))
-                    guard date.dayNumber == number else {
-                        Issue.record("\(date.dateText) is day \(date.dayNumber), expected \(number)")
-                        return
-                    }
-                    // The week's number by the definition: that of its Thursday within that day's year.
+                    // 0 and 53 may belong to the years beside.
                     let week = (dayOfYear - weekday + 10) / 7
-                    if (1...52).contains(week), date.isoWeek != isoWeek(date.year, week) {
-                        Issue.record("\(date.dateText) is in \(date.isoWeek), expected week \(week)")
+                    guard let date = CivilDate(year: year, month: month, day: day),
+                        date.dayNumber == number, CivilDate(date.timestamp) == date,
+                        !(1...52).contains(week) || (date.isoWeek.year, date.isoWeek.week) == (year, week)
+                    else {
+                        Issue.record("\(year)-\(month)-\(day), day \(number), week \(week)")
                         return
                     }
                     number += 1
@@ -44,9 +44,8 @@ import Testing
                     weekday = (weekday + 1) % 7
                 }
             }
-            #expect([365, 366].contains(dayOfYear))
         }
-        #expect(number == CivilDate.dayNumber(year: 2400, month: 1, day: 1))
+        #expect(number == CivilDate.dayNumber(year: 2200, month: 1, day: 1))
     }
 
     @Test(arguments: [
@@ -62,8 +61,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "2026", "2026-11", "2026-11-2", "2026-11-200", "2026-00-01", "2026-13-01", "2026-01-00", "2026-01-32",
-        "2026-04-31", "2025-02-29", "1900-02-29", "2026/11/20", "+026-11-20", "2026-11-20T", "2026-11-20T09:30:05",
+        "", "2026", "2026-11", "2026-11-2", "2026-11-200", "2026-00-01", "2026-13-01", "2026-01-00",
+        "2026-01-32",
+        "2026-04-31", "2025-02-29", "1900-02-29", "2026/11/20", "+026-11-20", "2026-11-20T",
+        "2026-11-20T09:30:05",
         "2026-11-20T09:30:05z", "2026-11-20t09:30:05Z", "2026-11-20T24:00:00Z", "2026-11-20T23:60:00Z",
         "2026-11-20T23:59:60Z", "2026-11-20T09:30:5Z ", "２０２６-11-20",
     ])
@@ -72,19 +73,21 @@ import Testing
     }
 
     @Test func `leap days exist every fourth year but for three centuries of four`() {
-        for year in [1600, 1996, 2000, 2024, 2400] { #expect(CivilDate(year: year, month: 2, day: 29) != nil) }
-        for year in [1700, 1800, 1900, 2023, 2100] { #expect(CivilDate(year: year, month: 2, day: 29) == nil) }
+        for year in [1600, 1996, 2000, 2024, 2400] {
+            #expect(CivilDate(year: year, month: 2, day: 29) != nil)
+        }
+        for year in [1700, 1800, 1900, 2023, 2100] {
+            #expect(CivilDate(year: year, month: 2, day: 29) == nil)
+        }
     }
 
     @Test func `days beyond a month run over into the next`() {
-        #expect(CivilDate.dayNumber(year: 2026, month: 2, day: 31) == CivilDate.dayNumber(year: 2026, month: 3, day: 3))
-        #expect(CivilDate.dayNumber(year: 2026, month: 3, day: 0) == CivilDate.dayNumber(year: 2026, month: 2, day: 28))
+        #expect(
+            CivilDate.dayNumber(year: 2026, month: 2, day: 31)
+                == CivilDate.dayNumber(year: 2026, month: 3, day: 3))
+        #expect(
+            CivilDate.dayNumber(year: 2026, month: 3, day: 0)
+                == CivilDate.dayNumber(year: 2026, month: 2, day: 28))
         #expect(CivilDate.dayNumber(year: 1970, month: 1, day: 1) == 0)
-    }
-
-    private func isoWeek(_ year: Int, _ week: Int) -> ISOWeek? {
-        CivilDate(year: year, month: 1, day: 4).map { first in
-            CivilDate(Timestamp(seconds: first.timestamp.seconds + Int64(week - 1) * 7 * 86_400, nanoseconds: 0)).isoWeek
-        }
     }
 }

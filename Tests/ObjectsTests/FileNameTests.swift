@@ -2,10 +2,11 @@ import Objects
 import Testing
 
 @Suite struct FileNameTests {
-    @Test(arguments: [
-        Array("a".utf8), Array("...".utf8), Array(".hidden".utf8), Array("a b\n".utf8), [0xff], [1],
-        Array(repeating: 0x61, count: 255),
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            Array("a".utf8), Array("...".utf8), Array(".hidden".utf8), Array("a b\n".utf8), [0xff], [1],
+            Array(repeating: 0x61, count: 255),
+        ] as [[UInt8]])
     func `any bytes but slash and NUL make a name`(bytes: [UInt8]) throws {
         #expect(try FileName(bytes).bytes == bytes)
     }
@@ -15,9 +16,11 @@ import Testing
         #expect(refused == [0, UInt8(ascii: "."), UInt8(ascii: "/")])
     }
 
-    @Test(arguments: [
-        [], Array(".".utf8), Array("..".utf8), Array("a/b".utf8), [0x61, 0], Array(repeating: 0x61, count: 256),
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [], Array(".".utf8), Array("..".utf8), Array("a/b".utf8), [0x61, 0],
+            Array(repeating: 0x61, count: 256),
+        ] as [[UInt8]])
     func `what the kernel would refuse is refused`(bytes: [UInt8]) {
         let error = #expect(throws: ObjectError.self) { try FileName(bytes) }
         #expect(error?.code == .invalidName)
@@ -35,10 +38,11 @@ import Testing
 }
 
 @Suite struct TreePathTests {
-    @Test(arguments: [
-        ("", []), ("/", []), (".", []), ("./.", []), ("a", ["a"]), ("/a/b/", ["a", "b"]),
-        ("a//b/./c", ["a", "b", "c"]), ("...", ["..."]),
-    ] as [(String, [String])])
+    @Test(
+        arguments: [
+            ("", []), ("/", []), (".", []), ("./.", []), ("a", ["a"]), ("/a/b/", ["a", "b"]),
+            ("a//b/./c", ["a", "b", "c"]), ("...", ["..."]),
+        ] as [(String, [String])])
     func `a path is read as the kernel reads it`(text: String, names: [String]) throws {
         let path = try TreePath(text.utf8)
         #expect(path.names.map(\.display) == names)
@@ -54,7 +58,9 @@ import Testing
     }
 
     @Test func `a path of 4096 bytes is whole`() throws {
-        let bytes = Array(repeatElement(Array(repeating: UInt8(ascii: "x"), count: 255), count: 16).joined(separator: [0x2f]))
+        let bytes = Array(
+            repeatElement(Array(repeating: UInt8(ascii: "x"), count: 255), count: 16).joined(separator: [0x2f]
+            ))
         #expect(bytes.count == 4095)
         #expect(try TreePath(bytes).bytes == bytes)
     }

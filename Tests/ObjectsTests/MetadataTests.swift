@@ -42,7 +42,8 @@ import Testing
     @Test func `later values win when merged`() {
         let merged = Metadata(params: ["a": "1", "b": "1"], metrics: ["m": 1], meta: ["k": "1"])
             .merging(Metadata(params: ["b": "2"], metrics: ["m": 2, "n": 3]))
-        #expect(merged == Metadata(params: ["a": "1", "b": "2"], metrics: ["m": 2, "n": 3], meta: ["k": "1"]))
+        #expect(
+            merged == Metadata(params: ["a": "1", "b": "2"], metrics: ["m": 2, "n": 3], meta: ["k": "1"]))
         #expect(!merged.isEmpty)
         #expect(Metadata().isEmpty)
     }

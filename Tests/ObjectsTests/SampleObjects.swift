@@ -76,11 +76,15 @@ enum Sample {
         message: "épreuve 2\nsecond line", run: "run-7",
         metadata: Metadata(
             params: ["lr": "3e-4", "épochs": "3", "batch": ""],
-            metrics: ["auc": 0.93, "zero": -0.0, "tiny": Double.leastNonzeroMagnitude, "big": 1.7976931348623157e308],
+            metrics: [
+                "auc": 0.93, "zero": -0.0, "tiny": Double.leastNonzeroMagnitude,
+                "big": 1.7976931348623157e308,
+            ],
             meta: ["site": "basement"]),
         workspace: "sweep-3", generation: .max,
         openAtSeal: [
             .init(path: TreePath(names: [FileName(literal: "logs"), FileName(literal: "t")]), isTorn: true),
-            .init(path: TreePath(names: [FileName(literal: "a"), FileName(unchecked: [0xff])]), isTorn: false),
+            .init(
+                path: TreePath(names: [FileName(literal: "a"), FileName(unchecked: [0xff])]), isTorn: false),
         ])
 }

@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct TagNameTests {
     @Test(arguments: [
-        "a", "_", "nightly-2026-11-20", "2026-11-20", "2026-11-20T12", "v1.0", "v42a", "1.0", "beef", "deadbeef",
+        "a", "_", "nightly-2026-11-20", "2026-11-20", "2026-11-20T12", "v1.0", "v42a", "1.0", "beef",
+        "deadbeef",
         "lr=3e-4", "mara@gpu3", "a+b", "LATER", "latest2", "by-dates", "V", "v", "vv42", "12e4", "_42",
         String(repeating: "x", count: 128),
     ])
@@ -27,7 +28,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "a/b", "a b", "a~1", "a:b", "a\n", "a\0", "*", "a?", "é", "a\u{301}", "日本", "a\\", "'a'", "$a", "a,b", "#1",
+        "a/b", "a b", "a~1", "a:b", "a\n", "a\0", "*", "a?", "é", "a\u{301}", "日本", "a\\", "'a'", "$a", "a,b",
+        "#1",
         "a%20",
     ])
     func `a tag holds no character that a path or a shell gives a meaning`(text: String) {

@@ -2,7 +2,9 @@ import Objects
 import Testing
 
 @Suite struct TimestampTests {
-    @Test(arguments: [0, 1, -1, 999_999_999, -999_999_999, -1_000_000_000, -1_000_000_001, .max, .min, .min + 1])
+    @Test(arguments: [
+        0, 1, -1, 999_999_999, -999_999_999, -1_000_000_000, -1_000_000_001, .max, .min, .min + 1,
+    ])
     func `seconds and nanoseconds put together again are the same moment`(nanoseconds: Int64) {
         let time = Timestamp(nanoseconds: nanoseconds)
         #expect((0..<1_000_000_000).contains(time.subsecond))

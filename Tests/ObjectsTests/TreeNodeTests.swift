@@ -45,7 +45,10 @@ import Testing
 
     @Test func `extended attributes are kept in order of name`() {
         guard case .leaf(let entries) = Sample.everyKind else { return }
-        #expect(entries[5].xattrs.map { String(decoding: $0.name, as: UTF8.self) } == ["user.empty", "user.origin"])
+        #expect(
+            entries[5].xattrs.map { String(decoding: $0.name, as: UTF8.self) } == [
+                "user.empty", "user.origin",
+            ])
     }
 
     @Test func `names of a node must rise`() {
@@ -109,9 +112,11 @@ import Testing
 
 @Suite struct NameHashTests {
     /// A change of any of these moves the cuts of every stored directory.
-    @Test(arguments: [
-        ("", 0xefd0_1f60_ba99_2926), ("a", 0x82a2_a958_a9be_ce5b), ("checkpoint-0001.pt", 0x49f4_c31f_e242_cb02), ("\u{e9}", 0x9d55_ccb9_ba86_763b),
-    ] as [(String, UInt64)])
+    @Test(
+        arguments: [
+            ("", 0xefd0_1f60_ba99_2926), ("a", 0x82a2_a958_a9be_ce5b),
+            ("checkpoint-0001.pt", 0x49f4_c31f_e242_cb02), ("\u{e9}", 0x9d55_ccb9_ba86_763b),
+        ] as [(String, UInt64)])
     func `hashes of names are pinned`(name: String, hash: UInt64) {
         #expect(NameHash.of(FileName(unchecked: Array(name.utf8))) == hash)
     }

@@ -83,7 +83,8 @@ extension Catalog {
             [workspace, Int64(clamping: generation)])
     }
 
-    private func version(sql: String, _ arguments: StatementArguments) throws(StoreError) -> Version? {
+    /// The first version that the query finds.
+    func version(sql: String, _ arguments: StatementArguments) throws(StoreError) -> Version? {
         try read { db in
             guard let row = try Row.fetchOne(db.cachedStatement(sql: sql), arguments: arguments) else {
                 return nil
@@ -138,9 +139,10 @@ extension Catalog {
         }
     }
 
-    /// - Throws: ``StoreError`` `.tagExists` unless `moves`.
+    /// - Throws: ``StoreError`` `.tagExists` unless `moves`, `.unknownVersion`.
     func setTag(_ tag: TagName, _ number: VersionNumber, at time: Timestamp, moves: Bool) throws(StoreError) {
         try write { db in
+            try Catalog.require(number, db)
             if !moves { try Catalog.requireFree(tag, db) }
             try Catalog.setTag(tag, number, time, db)
         }
@@ -175,15 +177,27 @@ extension Catalog {
 
     // MARK: Pins and annotations
 
+    private static func require(_ number: VersionNumber, _ db: Database) throws {
+        let sql = "SELECT 1 FROM versions WHERE number = ?"
+        guard try Bool.fetchOne(db, sql: sql, arguments: [number.value]) == nil else { return }
+        throw StoreError(
+            .unknownVersion, "there is no such version", subject: number.description,
+            hint: "firn log lists the versions there are")
+    }
+
+    /// - Throws: ``StoreError`` `.unknownVersion`.
     func setPinned(_ number: VersionNumber, _ isPinned: Bool) throws(StoreError) {
         try write { db in
+            try Catalog.require(number, db)
             try db.execute(
                 sql: "UPDATE versions SET pinned = ? WHERE number = ?", arguments: [isPinned, number.value])
         }
     }
 
+    /// - Throws: ``StoreError`` `.unknownVersion`.
     func annotate(_ number: VersionNumber, _ annotations: [Annotation]) throws(StoreError) {
         try write { db in
+            try Catalog.require(number, db)
             for annotation in annotations {
                 try db.execute(
                     sql: "INSERT INTO annotations (version, key, value, author, time) VALUES (?, ?, ?, ?, ?)",

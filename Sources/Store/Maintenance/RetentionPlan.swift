@@ -25,9 +25,9 @@ public struct RetentionSubject: Hashable, Sendable {
 public struct RetentionPlan: Hashable, Sendable {
     public struct Decision: Hashable, Sendable {
         public let number: VersionNumber
-        /// Why the version is kept, in the order `latest`, `pinned`, tags, period, counts; empty when it is to
-        /// be forgotten. Such as `last version`, `daily 2026-11-20`, `oldest weekly 2026-W47`, `within 7d`,
-        /// `tag nightly-3`, `pinned`, `latest`.
+        /// Why the version is kept, in the order latest, pinned, tags, period, counts; empty when it is to be
+        /// forgotten. Such as `latest`, `pinned`, `tag nightly-3`, `within 7d`, `last version`,
+        /// `daily 2026-11-20`, `oldest weekly 2026-W47`.
         public let reasons: [String]
 
         public var isKept: Bool { !reasons.isEmpty }

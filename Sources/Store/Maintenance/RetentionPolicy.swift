@@ -1,10 +1,10 @@
 public import Objects
 
-/// Which versions to keep, in restic's words and with its meaning: each rule keeps some versions, and a version
-/// that no rule keeps is forgotten.
+/// Which versions to keep, in restic's words and with its meaning: each rule keeps some versions, and a
+/// version that no rule keeps is forgotten.
 ///
-/// 1. Calendar rules go by UTC and count only hours, days, ISO weeks, months and years that have a version; of
-///    each they keep the newest. A rule that is not used up at the oldest version keeps that one too.
+/// 1. Calendar rules go by UTC and count only hours, days, ISO weeks, months and years that have a version;
+///    of each they keep the newest. A rule that is not used up at the oldest version keeps that one too.
 /// 2. `keepWithin` reaches back from the newest version that is not in the future.
 /// 3. The latest version and pinned versions are always kept. A version with a tag is kept unless
 ///    ``forgetTagged`` names every tag it has. All of them count for the calendar rules like any other.
@@ -32,7 +32,8 @@ public struct RetentionPolicy: Hashable, Sendable {
 
     /// Without a rule that keeps something; such a policy would forget everything.
     public var isEmpty: Bool {
-        keepTags.isEmpty && keepWithin.isZero && keepLast == 0 && CalendarUnit.allCases.allSatisfy { count($0) == 0 }
+        keepTags.isEmpty && keepWithin.isZero && keepLast == 0
+            && CalendarUnit.allCases.allSatisfy { count($0) == 0 }
     }
 
     /// Decides about every version of a store.
@@ -74,7 +75,9 @@ public struct RetentionPolicy: Hashable, Sendable {
         var withoutTags = self
         withoutTags.keepTags = []
         let wanted = Set(keepTags.map(\.text))
-        if withoutTags.isEmpty, !versions.isEmpty, !versions.contains(where: { !wanted.isDisjoint(with: $0.tags) }) {
+        if withoutTags.isEmpty, !versions.isEmpty,
+            !versions.contains(where: { !wanted.isDisjoint(with: $0.tags) })
+        {
             throw ObjectError(
                 .emptyPolicy, "no version has the only tags that the policy keeps",
                 subject: keepTags.map(\.text).joined(separator: ", "),

@@ -44,8 +44,11 @@ extension Store {
         return try exclusively("commit") { () throws(StoreError) in
             try workspace.requireUsable()
             if !request.movesTags { try requireFree(request.tags) }
-            let deadline = try waitForWriters(workspace, request.openFiles)
+            // Until when a seal that meets a writer may be tried again; nil for policies that do not wait.
+            var deadline: ContinuousClock.Instant?
+            if case .wait(let seconds) = request.openFiles { deadline = .now + .seconds(seconds) }
             while true {
+                if let deadline { Store.waitForWriters(workspace, until: deadline) }
                 try Prehash.run(workspace, progress: progress)
                 try syncEarly(workspace)
                 do throws(StoreError) {
@@ -56,9 +59,9 @@ extension Store {
                     if let rubbish { workspace.discardRubbish(rubbish) }
                     return outcome
                 } catch {
-                    // Someone opened a file between the wait and the seal.
-                    guard error.code == .filesOpen, let deadline, now() < deadline else { throw error }
-                    _ = try waitForWriters(workspace, request.openFiles)
+                    // A file was opened between the wait and the seal, or is written through a mapping.
+                    guard error.code == .filesOpen, let deadline, .now < deadline else { throw error }
+                    usleep(10_000)
                 }
             }
         }
@@ -76,17 +79,8 @@ extension Store {
             hint: "choose another name, or move the tag with --force")
     }
 
-    /// - Returns: until when a seal that meets a writer may be tried again; nil for policies that do not wait.
-    private func waitForWriters(
-        _ workspace: Workspace, _ policy: OpenFilesPolicy
-    ) throws(StoreError) -> Timestamp? {
-        guard case .wait(let seconds) = policy else { return nil }
-        var waited = 0
-        while workspace.tracker.openCount > 0, waited < seconds * 100 {
-            usleep(10_000)
-            waited += 1
-        }
-        return Timestamp(nanoseconds: now().nanoseconds + Int64(max(1, seconds)) * 1_000_000_000)
+    private static func waitForWriters(_ workspace: Workspace, until deadline: ContinuousClock.Instant) {
+        while workspace.tracker.openCount > 0, ContinuousClock.now < deadline { usleep(10_000) }
     }
 
     /// Pays for most of the sync while writers still go on.
@@ -162,7 +156,7 @@ private struct Sealing {
             generation: generation, openAtSeal: walk.openAtSeal.sorted { $0.path < $1.path })
         let mark = WorkspaceMark(generation: generation + 1, version: manifest.digest)
         try workspace.prepareNext(root: root, mark, keeping: walk)
-        try sync(added)
+        try sync(added, isWhole: !walk.kept.isEmpty)
         try store.faults.reach(.catalog, "catalog.db")
         let new = walk.referenced.filter { !known.contains($0.key) }
         let version = try store.catalog.commit(
@@ -189,9 +183,11 @@ private struct Sealing {
     }
 
     /// Makes everything durable that the catalog is about to name.
-    private func sync(_ added: [Digest]) throws(StoreError) {
+    ///
+    /// - Parameter isWhole: `next/` has directories of its own, too.
+    private func sync(_ added: [Digest], isWhole: Bool) throws(StoreError) {
         try store.faults.reach(.sync, store.path)
-        if added.count > Sealing.fileSyncCountMax {
+        if isWhole || added.count > Sealing.fileSyncCountMax {
             try system("sync", store.path) { () throws(Errno) in try Syscall.syncFilesystem(store.root.fd) }
             return
         }

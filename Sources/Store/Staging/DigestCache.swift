@@ -32,6 +32,13 @@ final class DigestCache: Sendable {
 
     var count: Int { digests.withLock { $0.count } }
 
+    /// Drops the digests of files that may have been written to: within one tick of a coarse clock a change
+    /// leaves all four numbers as they were.
+    func remove(_ inodes: Set<UInt64>) {
+        if inodes.isEmpty { return }
+        digests.withLock { $0 = $0.filter { !inodes.contains($0.key.inode) } }
+    }
+
     /// After a commit: the staged files are sealed ones now.
     func removeAll() {
         digests.withLock { $0.removeAll() }

@@ -1,5 +1,5 @@
-internal import Objects
 internal import Glibc
+internal import Objects
 internal import SystemPackage
 
 /// Where something lies in `upper/`: a directory's descriptor and a path below it that fits in one call.
@@ -33,7 +33,7 @@ public struct Place: Sendable {
         path = bytes.isEmpty ? .here : RawPath(bytes)
     }
 
-    private init(directory: Descriptor, path: RawPath) {
+    init(directory: Descriptor, path: RawPath) {
         self.directory = directory
         self.path = path
     }

@@ -1,14 +1,13 @@
 internal import Glibc
 internal import Objects
 internal import SystemPackage
-internal import Synchronization
 
 /// Hashes staged files before the seal holds writers up, on all cores, and starts their write-back.
 enum Prehash {
     /// Hashes every closed file of the workspace that has no valid digest, so that the seal finds most digests
     /// ready. What changes meanwhile is hashed again by the seal. To be called with the gate open.
     static func run(_ workspace: Workspace, progress: Progress) throws(StoreError) {
-        workspace.tracker.takeMark()
+        workspace.digests.remove(workspace.tracker.takeMark())
         var work: [(place: Place, status: stat)] = []
         var seen: Set<UInt64> = []
         try collect(try workspace.place([]), workspace) { place, status in
@@ -30,17 +29,21 @@ enum Prehash {
         }
     }
 
-    /// Hashes one file and keeps the digest under what the file was before and, unchanged, after.
+    /// Hashes one file and keeps the digest under what the file was before and, unchanged, after. Where it could
+    /// be written to when the hashing began it is not kept: a mapping changes bytes and leaves no trace.
     static func hash(
         _ place: Place, _ status: stat, _ workspace: Workspace, progress: (UInt64) -> Void = { _ in }
     ) throws(StoreError) -> Digest {
         try workspace.overlay.faults.reach(.hash, place.display)
         let file = try workspace.openForReading(place, status)
-        let before = try system("look at", place.display) { () throws(Errno) in try Syscall.stat(file.fd) }
+        let (before, hasWriter) = try system("look at", place.display) { () throws(Errno) in
+            (try Syscall.stat(file.fd), try Syscall.hasWriter(file.fd))
+        }
         let (digest, _) = try BlobStore.hash(file.fd, progress: progress)
         Syscall.startWriteback(file.fd)
         let after = try system("look at", place.display) { () throws(Errno) in try Syscall.stat(file.fd) }
-        if DigestCache.Key(before) == DigestCache.Key(after), !workspace.tracker.isOpen(UInt64(after.st_ino)) {
+        let isOpen = hasWriter || workspace.tracker.isOpen(UInt64(after.st_ino))
+        if !isOpen, DigestCache.Key(before) == DigestCache.Key(after) {
             workspace.digests.keep(digest, of: after)
         }
         return digest
@@ -55,12 +58,17 @@ enum Prehash {
             throw StoreError(error, doing: "list", subject: place.display)
         }
         for name in names {
-            let child = try place.child(name)
-            guard let found = try workspace.overlay.probe(child) else { continue }
-            if found.isDirectory {
-                try collect(child, workspace, body)
-            } else if found.isFile, found.reference == nil {
-                body(child, found.status)
+            do throws(StoreError) {
+                let child = try place.child(name)
+                guard let found = try workspace.overlay.probe(child) else { continue }
+                if found.isDirectory {
+                    try collect(child, workspace, body)
+                } else if found.isFile, found.reference == nil {
+                    body(child, found.status)
+                }
+            } catch {
+                // Gone or replaced since it was listed.
+                guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
             }
         }
     }

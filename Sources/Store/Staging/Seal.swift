@@ -125,7 +125,7 @@ struct SealWalk {
                 referenced[digest] = size
                 return try attributes(name, found, at: place, .blob(digest), size: size)
             }
-            if workspace.tracker.isOpen(UInt64(found.status.st_ino)) {
+            if try canBeWritten(found, at: place) {
                 return try openFile(name, found, at: place, path: path, base: base)
             }
             let digest = try closedFile(found, at: place)
@@ -139,6 +139,18 @@ struct SealWalk {
         case .characterDevice, .blockDevice:
             return try attributes(name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
         case .fifo, .socket: return try attributes(name, found, at: place, .none, size: 0)
+        }
+    }
+
+    /// Whether anyone may still change the file. A program that maps a file may close it and go on writing, so
+    /// the tracker alone does not know.
+    private func canBeWritten(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
+        let inode = UInt64(found.status.st_ino)
+        if workspace.tracker.isOpen(inode) { return true }
+        if digestByInode[inode] != nil { return false }
+        let file = try workspace.openForReading(place, found.status)
+        return try system("look for writers of", place.display) { () throws(Errno) in
+            try Syscall.hasWriter(file.fd)
         }
     }
 

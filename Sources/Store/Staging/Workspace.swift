@@ -1,5 +1,5 @@
-public import Objects
 internal import Glibc
+public import Objects
 internal import SystemPackage
 
 /// A writable overlay over a base version: `workspaces/NAME/`.
@@ -48,11 +48,8 @@ public final class Workspace: Sendable {
             try Syscall.statIfPresent(at: directory.fd, Workspace.upperName) != nil
         }
         if !hasUpper {
-            let root = TreeEntry(
-                name: .root, kind: .directory, mode: 0o755, uid: geteuid(), gid: getegid(), size: 0,
-                mtime: Timestamp.currentForNewDirectory, content: .tree(emptyTree, files: 0))
             try Workspace.makeUpper(
-                Workspace.upperName, in: directory, overlay, root: root,
+                Workspace.upperName, in: directory, overlay, root: Workspace.firstRoot(emptyTree),
                 WorkspaceMark(generation: 1, version: nil))
         }
         var opened = try Workspace.openUpper(directory)
@@ -61,8 +58,24 @@ public final class Workspace: Sendable {
             try Workspace.finishSwap(after: version, opened.mark, in: directory, overlay)
             opened = try Workspace.openUpper(directory)
         }
-        try RemoveTree.remove(Workspace.nextName, at: directory.fd)
+        try RemoveTree.remove(Workspace.nextName, at: directory)
         state = Lock(State(upper: opened.upper, mark: opened.mark))
+    }
+
+    /// Opens the workspace as it is, to look at it while its owner may be changing it.
+    init(reading name: String, in directory: Descriptor, overlay: Overlay) throws(StoreError) {
+        self.name = name
+        self.directory = directory
+        self.overlay = overlay
+        let opened = try Workspace.openUpper(directory)
+        state = Lock(State(upper: opened.upper, mark: opened.mark))
+    }
+
+    /// The root of a workspace that lies over no version.
+    static func firstRoot(_ emptyTree: Digest) -> TreeEntry {
+        TreeEntry(
+            name: .root, kind: .directory, mode: 0o755, uid: geteuid(), gid: getegid(), size: 0,
+            mtime: Timestamp.currentForNewDirectory, content: .tree(emptyTree, files: 0))
     }
 
     private static func openUpper(
@@ -87,7 +100,7 @@ public final class Workspace: Sendable {
         _ name: RawPath, in directory: Descriptor, _ overlay: Overlay, root: TreeEntry, _ mark: WorkspaceMark,
         syncs: Bool = true
     ) throws(StoreError) {
-        try RemoveTree.remove(name, at: directory.fd)
+        try RemoveTree.remove(name, at: directory)
         try overlay.layDirectory(root, inode: nil, at: try Place(directory, [FileName(unchecked: name.bytes)]))
         try system("mark", name.display) { () throws(Errno) in
             let made = try Syscall.open(at: directory.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)

@@ -39,9 +39,13 @@ public final class WriteTracker: Sendable {
 
     public var openCount: Int { state.withLock { $0.writers.count } }
 
-    /// Forgets what was touched so far, but for files that are open now.
-    func takeMark() {
-        state.withLock { $0.touched = Set($0.writers.keys) }
+    /// Returns what was touched so far and forgets it, but for files that are open now.
+    func takeMark() -> Set<UInt64> {
+        state.withLock {
+            let touched = $0.touched
+            $0.touched = Set($0.writers.keys)
+            return touched
+        }
     }
 
     func wasTouched(_ backing: UInt64) -> Bool {

@@ -414,7 +414,7 @@ public enum Syscall {
         return buffer
     }
 
-    private static func check<Result: SignedInteger>(_ call: () -> Result) throws(Errno) -> Result {
+    static func check<Result: SignedInteger>(_ call: () -> Result) throws(Errno) -> Result {
         while true {
             let result = call()
             if result >= 0 { return result }

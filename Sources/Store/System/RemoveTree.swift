@@ -1,0 +1,39 @@
+internal import Glibc
+internal import Objects
+internal import SystemPackage
+
+/// `rm -rf`, without following a symlink and without trusting a mode.
+enum RemoveTree {
+    /// Does nothing where there is no such name.
+    static func remove(_ path: RawPath, at directory: Descriptor) throws(StoreError) {
+        try remove(Place(directory: directory, path: path))
+    }
+
+    /// By place, so that a deep tree costs a descriptor only where a path becomes too long for one call.
+    private static func remove(_ place: Place) throws(StoreError) {
+        let isDirectory = try system("remove", place.display) { () throws(Errno) in
+            do throws(Errno) { try Syscall.unlink(at: place.fd, place.path) } catch {
+                switch error {
+                case .noSuchFileOrDirectory: return false
+                case .isDirectory, .notPermitted: return true
+                default: throw error
+                }
+            }
+            return false
+        }
+        guard isDirectory else { return }
+        let names = try system("list", place.display) { () throws(Errno) in try RemoveTree.list(place) }
+        for name in names { try remove(try place.child(name)) }
+        try system("remove", place.display) { () throws(Errno) in
+            try Syscall.removeDirectory(at: place.fd, place.path)
+        }
+    }
+
+    private static func list(_ place: Place) throws(Errno) -> [FileName] {
+        // An ordinary user's own directory may deny even its owner.
+        if try Syscall.stat(at: place.fd, place.path).st_mode & 0o700 != 0o700 {
+            try Syscall.changeMode(at: place.fd, place.path, 0o700)
+        }
+        return try Syscall.names(at: place.fd, place.path)
+    }
+}
