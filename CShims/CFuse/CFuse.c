@@ -1,1 +1,167 @@
+#define _GNU_SOURCE
 #include "CFuse.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+// From the kernel's include/uapi/linux/fuse.h, which Debian 12 has too old.
+enum {
+    OPCODE_INIT = 26,
+    OPCODE_CREATE = 35,
+    OPCODE_TMPFILE = 51,
+};
+#define FLAG_HANDLE_KILLPRIV_V2 (1U << 28)
+
+struct in_header {
+    uint32_t len, opcode;
+    uint64_t unique, nodeid;
+    uint32_t uid, gid, pid;
+    uint16_t total_extlen, padding;
+};
+_Static_assert(sizeof(struct in_header) == 40, "fuse_in_header");
+
+struct init_in {
+    uint32_t major, minor, max_readahead, flags, flags2, unused[11];
+};
+_Static_assert(sizeof(struct init_in) == 64, "fuse_init_in");
+
+struct out_header {
+    uint32_t len;
+    int32_t error;
+    uint64_t unique;
+};
+_Static_assert(sizeof(struct out_header) == 16, "fuse_out_header");
+
+struct init_out {
+    uint32_t major, minor, max_readahead, flags;
+    uint16_t max_background, congestion_threshold;
+    uint32_t max_write, time_gran;
+    uint16_t max_pages, map_alignment;
+    uint32_t flags2, max_stack_depth, unused[6];
+};
+_Static_assert(sizeof(struct init_out) == 64, "fuse_init_out");
+
+struct firn_channel {
+    void *owner;
+    struct fuse_session *session;
+    int fd;
+    int stop;             // an eventfd, readable once stopped
+    uint64_t init_unique; // of the FUSE_INIT being answered
+    uint32_t offered;     // flags of that request
+    atomic_int ended;
+};
+
+static ssize_t channel_read(int fd, void *buffer, size_t length, void *userdata) {
+    struct firn_channel *channel = userdata;
+    ssize_t count = read(fd, buffer, length);
+    if (count < (ssize_t)sizeof(struct in_header)) {
+        if (count < 0 && errno == ENODEV) channel->ended = 1;
+        return count;
+    }
+    struct in_header *header = buffer;
+    if (header->opcode == OPCODE_TMPFILE) {
+        // The same body as FUSE_CREATE's, and "/" for the name.
+        header->opcode = OPCODE_CREATE;
+    } else if (header->opcode == OPCODE_INIT && count >= (ssize_t)(sizeof *header + 16)) {
+        struct init_in in = {0};
+        size_t have = (size_t)count - sizeof *header;
+        memcpy(&in, header + 1, have < sizeof in ? have : sizeof in);
+        channel->init_unique = header->unique;
+        channel->offered = in.flags;
+    }
+    return count;
+}
+
+static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userdata) {
+    struct firn_channel *channel = userdata;
+    if (channel->init_unique != 0 && count == 2 && iov[0].iov_len == sizeof(struct out_header)) {
+        struct out_header *header = iov[0].iov_base;
+        if (header->unique == channel->init_unique && header->error == 0 &&
+            iov[1].iov_len == sizeof(struct init_out)) {
+            struct init_out *out = iov[1].iov_base;
+            // Without it the kernel asks for security.capability before every single write.
+            out->flags |= channel->offered & FLAG_HANDLE_KILLPRIV_V2;
+            channel->init_unique = 0;
+        }
+    }
+    return writev(fd, iov, count);
+}
+
+static ssize_t channel_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t length,
+                              unsigned int flags, void *userdata) {
+    (void)userdata;
+    return splice(in, in_offset, out, out_offset, length, flags);
+}
+
+struct firn_channel *firn_channel_new(void *owner) {
+    struct firn_channel *channel = calloc(1, sizeof *channel);
+    if (channel == NULL) return NULL;
+    channel->owner = owner;
+    channel->fd = -1;
+    channel->stop = eventfd(0, EFD_CLOEXEC);
+    if (channel->stop < 0) {
+        free(channel);
+        return NULL;
+    }
+    return channel;
+}
+
+void firn_channel_free(struct firn_channel *channel) {
+    close(channel->stop);
+    free(channel);
+}
+
+void *firn_channel_owner(void *channel) { return ((struct firn_channel *)channel)->owner; }
+
+int firn_channel_attach(struct firn_channel *channel, struct fuse_session *session) {
+    static const struct fuse_custom_io io = {
+        .writev = channel_writev,
+        .read = channel_read,
+        .splice_receive = channel_splice,
+        .splice_send = channel_splice,
+    };
+    channel->session = session;
+    channel->fd = fuse_session_fd(session);
+    int flags = fcntl(channel->fd, F_GETFL);
+    if (flags < 0 || fcntl(channel->fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
+    int error = fuse_session_custom_io(session, &io, channel->fd);
+    if (error != 0) {
+        errno = error < 0 ? -error : EINVAL;
+        return -1;
+    }
+    return 0;
+}
+
+void firn_channel_loop(struct firn_channel *channel) {
+    struct fuse_buf buffer = {0};
+    struct pollfd waits[2] = {
+        {.fd = channel->fd, .events = POLLIN},
+        {.fd = channel->stop, .events = POLLIN},
+    };
+    while (!fuse_session_exited(channel->session)) {
+        int received = fuse_session_receive_buf(channel->session, &buffer);
+        if (received > 0) {
+            fuse_session_process_buf(channel->session, &buffer);
+            continue;
+        }
+        if (received == 0 || (received != -EAGAIN && received != -EINTR)) break;
+        if (poll(waits, 2, -1) < 0 && errno != EINTR) break;
+        if (waits[1].revents != 0) break;
+    }
+    free(buffer.mem);
+}
+
+void firn_channel_stop(struct firn_channel *channel) {
+    uint64_t one = 1;
+    // An eventfd's counter cannot overflow by this, so the write cannot fail.
+    (void)!write(channel->stop, &one, sizeof one);
+}
+
+int firn_channel_ended(struct firn_channel *channel) { return channel->ended; }

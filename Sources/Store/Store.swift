@@ -1,5 +1,5 @@
 internal import Foundation
-public import Glibc
+internal import Glibc
 public import Objects
 internal import SystemPackage
 
@@ -252,9 +252,9 @@ public final class Store: Sendable {
     }
 
     /// Free and total bytes of the filesystem the store lies on, and its other limits.
-    public func filesystemStatus() throws(StoreError) -> statvfs {
+    public func filesystemStatus() throws(StoreError) -> FilesystemStatus {
         try system("look at the filesystem of", path) { () throws(Errno) in
-            try Syscall.filesystemStatus(root.fd)
+            FilesystemStatus(try Syscall.filesystemStatus(root.fd))
         }
     }
 

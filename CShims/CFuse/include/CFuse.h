@@ -1,2 +1,36 @@
-#ifndef C
+// What libfuse 3.14's low-level API lacks for Swift: a request loop that can be stopped, and a look at the raw
+// requests and replies for what the library does not know but the kernel offers.
+#ifndef FIRN_CFUSE_H
+#define FIRN_CFUSE_H
+
+#ifndef FUSE_USE_VERSION
+#define FUSE_USE_VERSION 314
+#endif
+#include <fuse_lowlevel.h>
+#include <stdint.h>
+
+// One mounted session's connection to the kernel. `fuse_req_userdata` of its requests is the channel.
+struct firn_channel;
+
+// `owner` is handed back by firn_channel_owner and is not looked into.
+struct firn_channel *firn_channel_new(void *owner);
+void firn_channel_free(struct firn_channel *channel);
+void *firn_channel_owner(void *channel);
+
+// To be called once, after fuse_session_mount. Returns 0, or -1 with errno.
+int firn_channel_attach(struct firn_channel *channel, struct fuse_session *session);
+
+// Receives and processes requests on the calling thread until the mount is gone or the channel is stopped.
+// Any number of threads may run it at once.
+void firn_channel_loop(struct firn_channel *channel);
+
+// Makes every loop end after the request it is at. Callable from any thread.
+void firn_channel_stop(struct firn_channel *channel);
+
+// Whether the kernel has ended the connection: the mount is gone.
+int firn_channel_ended(struct firn_channel *channel);
+
+// The name in a FUSE_CREATE that stands for FUSE_TMPFILE; no file can be called this.
+#define FIRN_NAMELESS "/"
+
 #endif

@@ -42,6 +42,38 @@ public final class BlobStore: Sendable {
         }
     }
 
+    /// Opens a blob for reading its bytes to someone, `size` of them.
+    ///
+    /// A sealed object's mtime is the epoch (see ``protect(_:)``), so a write by anyone shows; its bytes are then
+    /// hashed before they are given out. What rots without a write is found by `firn verify`.
+    ///
+    /// - Throws: ``StoreError`` `.damaged` when its file is missing, has another size, or was written to.
+    public func open(_ digest: Digest, size: UInt64) throws(StoreError) -> Descriptor {
+        let blob = try open(digest)
+        let status = try system("look at the object", digest.hex) { () throws(Errno) in
+            try Syscall.stat(blob.fd)
+        }
+        guard UInt64(status.st_size) == size else {
+            throw BlobStore.damage(digest, "the object has \(status.st_size) bytes instead of \(size)")
+        }
+        if Timestamp(status.st_mtim) != BlobStore.sealedTime {
+            guard try BlobStore.hash(blob.fd).digest == digest else {
+                throw BlobStore.damage(digest, "the object's bytes do not match its digest")
+            }
+            try protect(digest)
+        }
+        return blob
+    }
+
+    private static func damage(_ digest: Digest, _ message: String) -> StoreError {
+        StoreError(
+            .damaged, message, subject: digest.hex,
+            hint: "firn verify lists every version and path it affects")
+    }
+
+    /// The mtime of every object that has been sealed.
+    static let sealedTime = Timestamp(nanoseconds: 0)
+
     /// The file that holds a blob, or nil where there is none.
     public func status(_ digest: Digest) throws(StoreError) -> stat? {
         try system("look at the object", digest.hex) { () throws(Errno) in
@@ -106,11 +138,14 @@ public final class BlobStore: Sendable {
         return (digest, size, isNew)
     }
 
-    /// Sets the mode of a sealed object to 0444. To be called after the commit that made it one: before, the
-    /// file is still a staged one whose mode is the user's.
+    /// Sets the mode of a sealed object to 0444 and its mtime to the epoch. To be called after the commit that
+    /// made it one: before, the file is still a staged one whose attributes are the user's.
     func protect(_ digest: Digest) throws(StoreError) {
         try system("protect the object", digest.hex) { () throws(Errno) in
-            try Syscall.changeMode(at: objects.fd, BlobStore.path(digest), 0o444)
+            let path = BlobStore.path(digest)
+            try Syscall.changeMode(at: objects.fd, path, 0o444)
+            try Syscall.changeTimes(
+                at: objects.fd, path, access: nil, modification: .at(BlobStore.sealedTime))
         }
     }
 

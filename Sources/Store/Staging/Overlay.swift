@@ -1,11 +1,21 @@
 public import Glibc
 public import Objects
-internal import SystemPackage
+public import SystemPackage
 
 /// One thing found in `upper/`.
 public struct UpperEntry: Sendable {
     public let status: stat
     public let mark: UpperMark
+
+    init(status: stat, mark: UpperMark) {
+        self.status = status
+        self.mark = mark
+    }
+
+    /// A file that was made just now, which has no mark yet.
+    public init(unmarked descriptor: Descriptor) throws(Errno) {
+        self.init(status: try Syscall.stat(descriptor.fd), mark: UpperMark())
+    }
 
     public var isDirectory: Bool { status.st_mode & S_IFMT == S_IFDIR }
     public var isFile: Bool { status.st_mode & S_IFMT == S_IFREG }
@@ -34,12 +44,12 @@ public struct Overlay: Sendable {
     let blobs: BlobStore
     let faults: FaultHook
     /// An ordinary user cannot give files away: owners of what is laid over then become that user's.
-    let isPrivileged = geteuid() == 0
+    public let isPrivileged = geteuid() == 0
 
     // MARK: Finding
 
     /// What lies at `place`; nil where the base decides.
-    func probe(_ place: Place) throws(StoreError) -> UpperEntry? {
+    public func probe(_ place: Place) throws(StoreError) -> UpperEntry? {
         let status = try system("look at", place.display) { () throws(Errno) in
             try Syscall.statIfPresent(at: place.fd, place.path)
         }
@@ -68,7 +78,7 @@ public struct Overlay: Sendable {
     // MARK: Taking from the base
 
     /// Lays an empty directory over the base directory `entry`, with its attributes.
-    func layDirectory(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
+    public func layDirectory(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
         try prepared(for: place) { name throws(StoreError) in
             try system("make a directory for", place.display) { () throws(Errno) in
                 try Syscall.makeDirectory(at: temporary.fd, name, mode: 0o700)
@@ -79,7 +89,7 @@ public struct Overlay: Sendable {
 
     /// Gives the base's `entry` a place of its own in `upper/`: a file as a reference, so that no byte is
     /// copied; anything else as itself.
-    func layEntry(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
+    public func layEntry(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
         if entry.kind == .directory { return try layDirectory(entry, inode: inode, at: place) }
         try prepared(for: place) { name throws(StoreError) in
             try make(entry, name)
@@ -127,7 +137,7 @@ public struct Overlay: Sendable {
     /// In place, so that hard links and open descriptors go on naming the same file. The mark goes when the
     /// bytes are all there, and durably so: a power cut must not leave an empty file in a full one's place.
     /// Blocks that are shared are ordered by the filesystem's own log and need no sync.
-    func fill(
+    public func fill(
         _ file: Descriptor, from reference: (digest: Digest, size: UInt64), mark: UpperMark, subject: String
     ) throws(StoreError) {
         let status = try system("look at", subject) { () throws(Errno) in try Syscall.stat(file.fd) }
@@ -150,7 +160,7 @@ public struct Overlay: Sendable {
     }
 
     /// The file open as `file` stands for its own bytes from now on.
-    func clearReference(_ file: Descriptor, mark: UpperMark, subject: String) throws(StoreError) {
+    public func clearReference(_ file: Descriptor, mark: UpperMark, subject: String) throws(StoreError) {
         try system("unmark", subject) { () throws(Errno) in
             if let inode = mark.inode {
                 try Syscall.setAttribute(file.fd, UpperMark.name, UpperMark(inode: inode).encoded)
@@ -163,7 +173,7 @@ public struct Overlay: Sendable {
     // MARK: Deleting
 
     /// Records that the base's name is gone, in place of whatever is there.
-    func whiteOut(_ place: Place) throws(StoreError) {
+    public func whiteOut(_ place: Place) throws(StoreError) {
         let name = temporary.name()
         defer { temporary.discard(name) }
         try system("record the deletion of", place.display) { () throws(Errno) in
@@ -177,8 +187,15 @@ public struct Overlay: Sendable {
         }
     }
 
+    /// Records that the base's name is gone, where `upper/` has nothing of that name.
+    public func addWhiteout(_ place: Place) throws(StoreError) {
+        try system("record the deletion of", place.display) { () throws(Errno) in
+            try Syscall.makeNode(at: place.fd, place.path, mode: S_IFCHR, device: 0)
+        }
+    }
+
     /// Takes a directory that shows nothing out of `upper/`; it may still hold whiteouts.
-    func removeDirectory(_ place: Place, leavesWhiteout: Bool) throws(StoreError) {
+    public func removeDirectory(_ place: Place, leavesWhiteout: Bool) throws(StoreError) {
         if leavesWhiteout { return try whiteOut(place) }
         let name = temporary.name()
         try system("remove", place.display) { () throws(Errno) in
@@ -195,7 +212,7 @@ public struct Overlay: Sendable {
     /// Makes something under a temporary name and then puts it at `place` in one step, over nothing or over a
     /// whiteout. The mtime of the directory it goes to stays as it is: nothing changed for who looks at the
     /// mount.
-    func prepared(
+    public func prepared(
         for place: Place, keepsParentTime: Bool = true, _ make: (RawPath) throws(StoreError) -> Void
     ) throws(StoreError) {
         let name = temporary.name()

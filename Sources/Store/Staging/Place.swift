@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Objects
+public import Objects
 internal import SystemPackage
 
 /// Where something lies in `upper/`: a directory's descriptor and a path below it that fits in one call.
@@ -8,7 +8,7 @@ internal import SystemPackage
 /// then that of a directory on the way, held open as long as the place is.
 public struct Place: Sendable {
     let directory: Descriptor
-    let path: RawPath
+    public let path: RawPath
 
     /// Leaves room for `/proc/self/fd/N/` in front, which the calls on extended attributes need.
     static let pathByteCountMax = RawPath.byteCountMax - 64
@@ -39,7 +39,7 @@ public struct Place: Sendable {
     }
 
     /// The place of `name` in the directory at this one.
-    func child(_ name: FileName) throws(StoreError) -> Place {
+    public func child(_ name: FileName) throws(StoreError) -> Place {
         if path.count + name.bytes.count + 1 <= Place.pathByteCountMax {
             return Place(directory: directory, path: path.appending(name))
         }
@@ -49,10 +49,10 @@ public struct Place: Sendable {
         return Place(directory: inner, path: RawPath(name))
     }
 
-    var fd: Int32 { directory.fd }
+    public var fd: Int32 { directory.fd }
 
     /// The path for calls that take no directory descriptor.
-    var absolute: RawPath { RawPath(Array("/proc/self/fd/\(directory.fd)/".utf8) + path.bytes) }
+    public var absolute: RawPath { RawPath(Array("/proc/self/fd/\(directory.fd)/".utf8) + path.bytes) }
 
     public var display: String { path.display }
 }

@@ -1,4 +1,5 @@
-import Glibc
+internal import Glibc
+internal import Synchronization
 
 /// A value behind a POSIX mutex.
 ///
@@ -36,6 +37,10 @@ public final class Lock<State>: @unchecked Sendable {
 public final class Gate: @unchecked Sendable {
     // Sendable because POSIX read-write locks are made to be shared.
     private let lock: UnsafeMutablePointer<pthread_rwlock_t>
+    private let closers = Atomic<Int>(0)
+
+    /// Whether passing would wait now: a hint, which may be out of date when it returns.
+    public var isClosed: Bool { closers.load(ordering: .relaxed) > 0 }
 
     public init() {
         lock = .allocate(capacity: 1)
@@ -64,8 +69,12 @@ public final class Gate: @unchecked Sendable {
 
     /// Runs `body` when all who passed have left, and keeps others waiting until it returns.
     public func close<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        closers.wrappingAdd(1, ordering: .relaxed)
         pthread_rwlock_wrlock(lock)
-        defer { pthread_rwlock_unlock(lock) }
+        defer {
+            pthread_rwlock_unlock(lock)
+            closers.wrappingSubtract(1, ordering: .relaxed)
+        }
         return try body()
     }
 }

@@ -18,6 +18,9 @@ public enum Syscall {
             })
     }
 
+    /// `O_TMPFILE`, a flag for ``open(at:_:_:mode:)`` on a directory.
+    public static var nameless: Int32 { firn_O_TMPFILE }
+
     /// See: `man 2 fstatat`; symlinks are not followed.
     public static func stat(at directory: Int32, _ path: RawPath) throws(Errno) -> stat {
         var buffer = Glibc.stat()
@@ -257,7 +260,18 @@ public enum Syscall {
         _ = try check { firn_clone(target, source) }
     }
 
-    public enum SeekTarget: Sendable { case data, hole }
+    public enum SeekTarget: Sendable {
+        case data, hole
+
+        /// - Parameter whence: as `lseek` takes it; nil for one that needs no filesystem.
+        public init?(whence: Int32) {
+            switch whence {
+            case firn_SEEK_DATA: self = .data
+            case firn_SEEK_HOLE: self = .hole
+            default: return nil
+            }
+        }
+    }
 
     /// See: `man 2 lseek`, SEEK_DATA and SEEK_HOLE; nil where there is no data after `offset`.
     public static func seek(_ fd: Int32, to target: SeekTarget, from offset: off_t) throws(Errno) -> off_t? {
@@ -376,10 +390,84 @@ public enum Syscall {
         }
     }
 
+    // MARK: Places
+
+    /// For reading and writing; symlinks are refused.
+    public static func openForWriting(_ place: Place) throws(Errno) -> Descriptor {
+        try open(at: place.fd, place.path, O_RDWR | O_NOFOLLOW)
+    }
+
+    public static func openForReading(_ place: Place) throws(Errno) -> Descriptor {
+        try open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW)
+    }
+
+    public static func openDirectory(_ place: Place) throws(Errno) -> Descriptor {
+        try open(at: place.fd, place.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    }
+
+    /// Opens what `descriptor` has open once more, for reading and writing, whether or not it has a name.
+    public static func reopenForWriting(_ descriptor: Descriptor) throws(Errno) -> Descriptor {
+        try open(at: AT_FDCWD, path(of: descriptor), O_RDWR)
+    }
+
+    /// A path that leads to the open file. See: `man 5 proc`, `/proc/PID/fd`.
+    public static func path(of descriptor: Descriptor) -> RawPath {
+        RawPath("/proc/self/fd/\(descriptor.fd)")
+    }
+
+    public static var effectiveUser: UInt32 { geteuid() }
+    public static var effectiveGroup: UInt32 { getegid() }
+
     // MARK: Directories and locks
+
+    /// A name in a directory and what the directory says it is.
+    public struct Listed: Sendable {
+        public let name: FileName
+        public let kind: EntryKind
+    }
 
     /// The names in a directory without `.` and `..`, in the order the filesystem gives. See: `man 3 readdir`.
     public static func names(at directory: Int32, _ path: RawPath) throws(Errno) -> [FileName] {
+        var names: [FileName] = []
+        try forEachEntry(at: directory, path) { name, _ in names.append(name) }
+        return names
+    }
+
+    /// The same with what each is; costs a `stat` on filesystems whose directories do not say.
+    public static func entries(at directory: Int32, _ path: RawPath) throws(Errno) -> [Listed] {
+        var entries: [Listed] = []
+        var unsure: [FileName] = []
+        try forEachEntry(at: directory, path) { name, type in
+            if let kind = kind(type) {
+                entries.append(Listed(name: name, kind: kind))
+            } else {
+                unsure.append(name)
+            }
+        }
+        for name in unsure {
+            let child = path.appending(name)
+            guard let status = try statIfPresent(at: directory, child) else { continue }
+            if let kind = EntryKind(mode: status.st_mode) { entries.append(Listed(name: name, kind: kind)) }
+        }
+        return entries
+    }
+
+    private static func kind(_ type: UInt8) -> EntryKind? {
+        switch Int(type) {
+        case Int(DT_REG): .file
+        case Int(DT_DIR): .directory
+        case Int(DT_LNK): .symlink
+        case Int(DT_FIFO): .fifo
+        case Int(DT_SOCK): .socket
+        case Int(DT_CHR): .characterDevice
+        case Int(DT_BLK): .blockDevice
+        default: nil
+        }
+    }
+
+    private static func forEachEntry(
+        at directory: Int32, _ path: RawPath, _ body: (FileName, UInt8) -> Void
+    ) throws(Errno) {
         let fd = try path.withCString { path throws(Errno) in
             try check { openat(directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0) }
         }
@@ -389,16 +477,15 @@ public enum Syscall {
             throw error
         }
         defer { closedir(stream) }
-        var names: [FileName] = []
         while true {
             errno = 0
             guard let entry = readdir(stream) else {
                 if errno != 0 { throw Errno(rawValue: errno) }
-                return names
+                return
             }
             let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            let dots = bytes.first == UInt8(ascii: ".") && (bytes.count == 1 || bytes == [46, 46])
-            if !dots { names.append(FileName(unchecked: bytes)) }
+            let isDots = bytes.first == UInt8(ascii: ".") && (bytes.count == 1 || bytes == [46, 46])
+            if !isDots { body(FileName(unchecked: bytes), entry.pointee.d_type) }
         }
     }
 

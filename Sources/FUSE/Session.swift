@@ -1,0 +1,122 @@
+internal import CFuse
+internal import CFuse3
+internal import Glibc
+public import Logging
+internal import Objects
+public import Store
+internal import SystemPackage
+public import VFS
+
+/// A file system that is mounted: the connection to the kernel and the threads that serve it.
+public final class Session: @unchecked Sendable {
+    // Sendable because everything but `threads`, which `start` sets before anyone else knows of it, is constant.
+    let fileSystem: FileSystem
+    let workers: WorkerPool
+    let logger: Logger
+    public let options: MountOptions
+    private let session: OpaquePointer
+    private let channel: OpaquePointer
+    private var threads: [pthread_t] = []
+
+    /// Threads for slow requests. More than cores, since they mostly wait for the disk.
+    private static let workerCount = 8
+
+    /// Mounts the file system. Requests are answered after ``start()``.
+    ///
+    /// - Throws: ``StoreError`` when the system refuses; libfuse has said why on stderr then.
+    public init(_ fileSystem: FileSystem, _ options: MountOptions, logger: Logger) throws(StoreError) {
+        self.fileSystem = fileSystem
+        self.options = options
+        self.logger = logger
+        let owner = SessionReference()
+        guard let channel = firn_channel_new(Unmanaged.passRetained(owner).toOpaque()) else {
+            throw StoreError(.noMemory, doing: "make a connection", subject: options.mountpoint)
+        }
+        self.channel = channel
+        var operations = Session.operations
+        let made = Session.withArguments(options.arguments) { arguments in
+            fuse_session_new(
+                &arguments, &operations, MemoryLayout<fuse_lowlevel_ops>.size, UnsafeMutableRawPointer(channel))
+        }
+        guard let made else {
+            throw StoreError(.invalidInput, "libfuse refused the mount options", subject: options.mountpoint)
+        }
+        session = made
+        workers = WorkerPool(threadCount: Session.workerCount)
+        errno = 0
+        guard fuse_session_mount(session, options.mountpoint) == 0 else {
+            let code = errno
+            throw StoreError(
+                Errno(rawValue: code == 0 ? EPERM : code), doing: "mount", subject: options.mountpoint)
+        }
+        guard firn_channel_attach(channel, session) == 0 else {
+            let code = errno
+            fuse_session_unmount(session)
+            throw StoreError(
+                Errno(rawValue: code), doing: "take over the connection", subject: options.mountpoint)
+        }
+        owner.session = self
+    }
+
+    /// What a request's userdata leads to. Weak: the session owns the channel.
+    final class SessionReference {
+        weak var session: Session?
+    }
+
+    private static func withArguments<Result>(
+        _ arguments: [String], _ body: (inout fuse_args) -> Result
+    ) -> Result {
+        var pointers = arguments.map { strdup($0) }
+        defer { pointers.forEach { free($0) } }
+        return pointers.withUnsafeMutableBufferPointer { buffer in
+            var list = fuse_args(argc: Int32(buffer.count), argv: buffer.baseAddress, allocated: 0)
+            defer { fuse_opt_free_args(&list) }
+            return body(&list)
+        }
+    }
+
+    /// Begins to answer requests.
+    public func start() {
+        threads = (0..<options.threadCount).map { _ in
+            startThread { [self] in
+                firn_channel_loop(channel)
+                // Whatever ended one loop ends them all.
+                firn_channel_stop(channel)
+            }
+        }
+    }
+
+    /// Returns when the mount is gone, or after ``stop()``, and all requests are answered.
+    public func wait() {
+        for thread in threads { pthread_join(thread, nil) }
+        threads = []
+        workers.stop()
+    }
+
+    /// Makes ``wait()`` return.
+    public func stop() { firn_channel_stop(channel) }
+
+    /// Whether the kernel has ended the connection.
+    public var hasEnded: Bool { firn_channel_ended(channel) != 0 }
+
+    /// Unmounts if it still is mounted, and lets go of the connection. After ``wait()``.
+    public func close() {
+        if !hasEnded { fuse_session_unmount(session) }
+        fuse_session_destroy(session)
+    }
+
+    // MARK: Telling the kernel
+
+    /// Makes the kernel look up these names again. Not to be called from a request, nor with a lock held: the
+    /// kernel may hold the directory while it waits for an answer.
+    public func forget(_ names: [StaleName]) {
+        for name in names {
+            let bytes = name.name.bytes
+            // ENOENT: it did not know the name.
+            _ = bytes.withUnsafeBytes { buffer in
+                fuse_lowlevel_notify_inval_entry(
+                    session, name.parent.value, buffer.bindMemory(to: CChar.self).baseAddress, bytes.count)
+            }
+        }
+    }
+}

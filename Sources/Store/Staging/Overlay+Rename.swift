@@ -1,0 +1,121 @@
+internal import Glibc
+public import Objects
+public import SystemPackage
+
+// Making and moving what is `upper/`'s own. All of it must already lie there; what the base has of a name is
+// the caller's to know.
+extension Overlay {
+    /// Makes a regular file and opens it for reading and writing. `mode` is what it gets: the daemon's umask is
+    /// 0. Over a whiteout as well.
+    ///
+    /// - Throws: ``StoreError`` with `.fileExists`.
+    public func createFile(_ place: Place, mode: UInt16) throws(StoreError) -> Descriptor {
+        let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW
+        do throws(Errno) {
+            return try Syscall.open(at: place.fd, place.path, flags, mode: mode_t(mode))
+        } catch {
+            guard error == .fileExists, try probe(place)?.isWhiteout == true else {
+                throw StoreError(error, doing: "create", subject: place.display)
+            }
+        }
+        var made: Descriptor?
+        try prepared(for: place, keepsParentTime: false) { name throws(StoreError) in
+            made = try system("create", place.display) { () throws(Errno) in
+                try Syscall.open(at: temporary.fd, name, flags, mode: mode_t(mode))
+            }
+        }
+        guard let made else { preconditionFailure("prepared calls its body") }
+        return made
+    }
+
+    /// Makes a file without a name, in the directory at `place`.
+    public func createNameless(_ place: Place, mode: UInt16) throws(StoreError) -> Descriptor {
+        try system("create a file without a name in", place.display) { () throws(Errno) in
+            try Syscall.open(at: place.fd, place.path, O_RDWR | Syscall.nameless, mode: mode_t(mode))
+        }
+    }
+
+    /// Makes anything but a regular file. Over a whiteout as well.
+    ///
+    /// - Throws: ``StoreError`` with `.fileExists`.
+    public func createSpecial(
+        _ place: Place, _ kind: EntryKind, mode: UInt16, device: UInt64, target: [UInt8]
+    ) throws(StoreError) {
+        let make = { (directory: Int32, path: RawPath) throws(Errno) in
+            switch kind {
+            case .directory: try Syscall.makeDirectory(at: directory, path, mode: mode_t(mode))
+            case .symlink: try Syscall.makeSymlink(at: directory, path, target: RawPath(target))
+            default:
+                try Syscall.makeNode(
+                    at: directory, path, mode: kind.fileType | mode_t(mode), device: dev_t(device))
+            }
+        }
+        do throws(Errno) { return try make(place.fd, place.path) } catch {
+            guard error == .fileExists, try probe(place)?.isWhiteout == true else {
+                throw StoreError(error, doing: "create", subject: place.display)
+            }
+        }
+        try prepared(for: place, keepsParentTime: false) { name throws(StoreError) in
+            try system("create", place.display) { () throws(Errno) in try make(temporary.fd, name) }
+        }
+    }
+
+    /// Gives a file another name. Over a whiteout as well.
+    ///
+    /// - Parameter link: makes the new name by `linkat`, given where.
+    public func link(
+        to place: Place, _ link: (Int32, RawPath) throws(Errno) -> Void
+    ) throws(StoreError) {
+        do throws(Errno) { return try link(place.fd, place.path) } catch {
+            guard error == .fileExists, try probe(place)?.isWhiteout == true else {
+                throw StoreError(error, doing: "link", subject: place.display)
+            }
+        }
+        try prepared(for: place, keepsParentTime: false) { name throws(StoreError) in
+            try system("link", place.display) { () throws(Errno) in try link(temporary.fd, name) }
+        }
+    }
+
+    /// Takes away a name of something that is no directory.
+    public func remove(_ place: Place, leavesWhiteout: Bool) throws(StoreError) {
+        if leavesWhiteout { return try whiteOut(place) }
+        try system("remove", place.display) { () throws(Errno) in
+            try Syscall.unlink(at: place.fd, place.path)
+        }
+    }
+
+    /// Moves what lies at `source` to `target`, over what may lie there, in one step of the filesystem.
+    ///
+    /// A directory at `target` must show nothing; it may hold whiteouts.
+    ///
+    /// - Parameter leavesWhiteout: the base has the old name.
+    public func move(
+        _ source: Place, to target: Place, isDirectory: Bool, leavesWhiteout: Bool
+    ) throws(StoreError) {
+        let replaced = isDirectory ? try probe(target) : nil
+        guard let replaced else {
+            return try rename(source, target, leavesWhiteout ? .whiteout : [])
+        }
+        // A directory replaces neither a whiteout nor a directory that is not empty natively, so the two change
+        // places and what was replaced is dealt with at the old name.
+        try rename(source, target, .exchange)
+        if replaced.isWhiteout {
+            if !leavesWhiteout { try remove(source, leavesWhiteout: false) }
+        } else {
+            try removeDirectory(source, leavesWhiteout: leavesWhiteout)
+        }
+    }
+
+    /// Both names stay, each with what the other had.
+    public func exchange(_ first: Place, _ second: Place) throws(StoreError) {
+        try rename(first, second, .exchange)
+    }
+
+    private func rename(
+        _ source: Place, _ target: Place, _ flags: Syscall.RenameFlags
+    ) throws(StoreError) {
+        try system("rename", source.display) { () throws(Errno) in
+            try Syscall.rename(at: source.fd, source.path, to: target.fd, target.path, flags)
+        }
+    }
+}

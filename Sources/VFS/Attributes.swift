@@ -1,0 +1,168 @@
+public import Objects
+public import Store
+
+/// What `stat` says of a node.
+public struct Attributes: Hashable, Sendable {
+    public var inode: UInt64
+    public var kind: EntryKind
+    /// Permission, set-id and sticky bits.
+    public var mode: UInt16
+    public var linkCount: UInt64
+    public var uid: UInt32
+    public var gid: UInt32
+    /// As `st_rdev`, for devices.
+    public var device: UInt64 = 0
+    /// Bytes.
+    public var size: UInt64
+    /// 512-byte units that are allocated, as `st_blocks`.
+    public var blocks: UInt64
+    public var atime: Timestamp
+    public var mtime: Timestamp
+    public var ctime: Timestamp
+}
+
+extension Attributes {
+    /// Directories of sealed trees and those Firn makes up have one link: "not counted", as on btrfs.
+    static let directoryLinkCount: UInt64 = 1
+
+    /// A sealed entry's. Its change time is its modification time: nothing about it has changed since.
+    init(_ entry: TreeEntry, inode: UInt64) {
+        let isDirectory = entry.kind == .directory
+        var device: UInt64 = 0
+        if case .device(let number) = entry.content { device = number }
+        self.init(
+            inode: inode, kind: entry.kind, mode: entry.mode, linkCount: 1, uid: entry.uid, gid: entry.gid,
+            device: device, size: isDirectory ? 4096 : entry.size,
+            blocks: entry.kind == .file ? (entry.size + 511) / 512 : 0, atime: entry.mtime,
+            mtime: entry.mtime, ctime: entry.mtime)
+    }
+
+    /// A directory that Firn makes up.
+    static func directory(inode: UInt64, mode: UInt16, owner: Owner, time: Timestamp) -> Attributes {
+        Attributes(
+            inode: inode, kind: .directory, mode: mode, linkCount: directoryLinkCount, uid: owner.uid,
+            gid: owner.gid, size: 4096, blocks: 0, atime: time, mtime: time, ctime: time)
+    }
+}
+
+/// Who owns what Firn makes up: the store's owner.
+public struct Owner: Hashable, Sendable {
+    public let uid: UInt32
+    public let gid: UInt32
+
+    public init(uid: UInt32, gid: UInt32) {
+        self.uid = uid
+        self.gid = gid
+    }
+}
+
+/// What `chmod`, `chown`, `truncate` and `utimensat` ask for; nil leaves as it is.
+public struct SetAttributes: Hashable, Sendable {
+    public var mode: UInt16?
+    public var uid: UInt32?
+    public var gid: UInt32?
+    public var size: UInt64?
+    public var atime: TimeChange?
+    public var mtime: TimeChange?
+
+    public init() {}
+}
+
+/// The process that asks. Its permissions were checked by the kernel (`default_permissions`).
+public struct Caller: Hashable, Sendable {
+    public let uid: UInt32
+    public let gid: UInt32
+    /// The thread's id, as FUSE gives it; 0 for requests the kernel makes on its own.
+    public let pid: Int32
+    public let umask: UInt16
+
+    public init(uid: UInt32, gid: UInt32, pid: Int32, umask: UInt16) {
+        self.uid = uid
+        self.gid = gid
+        self.pid = pid
+        self.umask = umask
+    }
+}
+
+/// A node as an answer to the kernel, which from then on holds one more lookup of it.
+public struct Entry: Sendable {
+    public let node: NodeID
+    public let attributes: Attributes
+    public let lifetime: Lifetime
+}
+
+/// How long the kernel may keep an answer.
+public enum Lifetime: Hashable, Sendable {
+    /// Until it is told otherwise: what cannot change, or changes only through the kernel itself.
+    case unlimited
+    /// Must be asked again.
+    case none
+}
+
+/// A node's number in requests: never reused while the daemon runs. Not the inode number `stat` shows.
+public struct NodeID: Hashable, Sendable {
+    public let value: UInt64
+
+    public init(_ value: UInt64) {
+        self.value = value
+    }
+
+    /// The mount's top directory, by the protocol.
+    public static let root = NodeID(1)
+}
+
+/// An open file or directory in requests.
+public struct HandleID: Hashable, Sendable {
+    public let value: UInt64
+
+    public init(_ value: UInt64) {
+        self.value = value
+    }
+}
+
+/// How a file is to be opened.
+public struct OpenMode: Hashable, Sendable {
+    public let reads: Bool
+    public let writes: Bool
+    public let truncates: Bool
+
+    public init(reads: Bool, writes: Bool, truncates: Bool) {
+        self.reads = reads
+        self.writes = writes
+        self.truncates = truncates
+    }
+}
+
+/// An open file as an answer to the kernel.
+public struct OpenedFile: Sendable {
+    public let handle: HandleID
+    /// The pages the kernel has of it stay right.
+    public let keepsCache: Bool
+    /// Reads and writes are to come here, whatever the kernel has.
+    public let isDirect: Bool
+}
+
+/// Inode numbers. The backing filesystem's own serve for what is staged; everything else has bit 62 set and is
+/// derived from where it is, so that it is the same after a remount and in no one's way.
+enum InodeNumber {
+    private static let derivedBit: UInt64 = 1 << 62
+
+    /// The number of the child `name` of a directory with number `parent`.
+    static func derived(_ parent: UInt64, _ name: FileName) -> UInt64 {
+        derived(NameHash.of(name) ^ (parent &* 0x9e37_79b9_7f4a_7c15))
+    }
+
+    static func derived(_ value: UInt64) -> UInt64 {
+        var hash = value
+        hash = (hash ^ hash >> 33) &* 0xff51_afd7_ed55_8ccd
+        hash = (hash ^ hash >> 33) &* 0xc4ce_b9fe_1a85_ec53
+        return (hash ^ hash >> 33) >> 2 | derivedBit
+    }
+
+    static func version(_ number: VersionNumber) -> UInt64 { derived(UInt64(bitPattern: number.value) << 8 | 7) }
+
+    static let root = derived(1)
+    static let staging = derived(2)
+    static let versions = derived(3)
+    static let control = derived(4)
+}

@@ -1,0 +1,96 @@
+public import Objects
+public import Store
+internal import SystemPackage
+
+/// The mount as the kernel sees it, without the kernel: nodes and handles by number, one method for each
+/// operation. Safe from any thread; every method may be called from several at once.
+public final class FileSystem: Sendable {
+    public let store: Store
+    let table = NodeTable()
+    let files = HandleTable<FileHandle>()
+    let directories = HandleTable<DirectoryHandle>()
+    let versions: VersionIndex
+    let owner: Owner
+    let started: Timestamp
+    private let parts = Lock(Parts())
+
+    /// What knows the file system and is known by it; set once, in `init`.
+    private struct Parts {
+        var staging: StagingTree?
+        var byDate: ByDateDirectory?
+        var versions: VersionsDirectory?
+    }
+
+    /// - Parameters:
+    ///   - workspace: what `staging/` shows.
+    ///   - owner: who owns the directories Firn makes up.
+    public init(
+        store: Store, workspace: Workspace, control: ControlFiles, owner: Owner, started: Timestamp
+    ) throws(VFSError) {
+        self.store = store
+        self.owner = owner
+        self.started = started
+        versions = VersionIndex(store)
+        let root = RootDirectory(in: self)
+        table.addPermanent(root, below: nil, as: .root)
+        let staging = try StagingTree(workspace, store, table, id: table.newID())
+        table.addPermanent(staging.root, below: root, as: FileName(literal: "staging"))
+        let versionsDirectory = VersionsDirectory(id: table.newID(), in: self)
+        table.addPermanent(versionsDirectory, below: root, as: FileName(literal: "versions"))
+        let byDate = ByDateDirectory(
+            id: table.newID(), inode: InodeNumber.derived(InodeNumber.versions, VersionsDirectory.byDate),
+            date: [], in: self)
+        table.addPermanent(byDate, below: versionsDirectory, as: VersionsDirectory.byDate)
+        let control = ControlDirectory(id: table.newID(), control, in: self)
+        table.addPermanent(control, below: root, as: FileName(literal: ".firn"))
+        parts.withLock { $0 = Parts(staging: staging, byDate: byDate, versions: versionsDirectory) }
+    }
+
+    var staging: StagingTree {
+        guard let staging = parts.withLock({ $0.staging }) else { preconditionFailure("set by init") }
+        return staging
+    }
+
+    var byDate: ByDateDirectory {
+        guard let byDate = parts.withLock({ $0.byDate }) else { preconditionFailure("set by init") }
+        return byDate
+    }
+
+    // MARK: For who changes the store beside the kernel
+
+    /// A commit has swapped `upper/`; the gate is closed.
+    ///
+    /// - Returns: names the kernel must forget, once the gate is open.
+    public func sealed() throws(VFSError) -> [StaleName] { try staging.rebase() }
+
+    /// `upper/` was changed at `paths` by something other than the mount; the gate is closed.
+    ///
+    /// - Returns: names the kernel must forget, once the gate is open.
+    public func replaced(_ paths: [TreePath]) throws(VFSError) -> [StaleName] { try staging.replaced(paths) }
+
+    /// Versions or tags have changed.
+    ///
+    /// - Returns: names of versions that are gone, which the kernel must forget.
+    public func versionsChanged() throws(VFSError) -> [StaleName] {
+        guard let before = versions.invalidate(), let directory = parts.withLock({ $0.versions }) else { return [] }
+        let after = try versions.snapshot()
+        return before.versions.filter { after.byNumber[$0.number] == nil }.map { version in
+            let name = FileName(unchecked: Array(version.number.description.utf8))
+            table.removeLink(directory, name)
+            return StaleName(parent: directory.id, name: name)
+        }
+    }
+
+    /// Whether a change of staging would have to wait now for a seal: a hint.
+    public var isHeld: Bool { staging.workspace.gate.isClosed }
+
+    /// How many nodes and open files there are.
+    public var counts: (nodes: Int, openFiles: Int) { (table.count, files.count + directories.count) }
+
+    // MARK: Numbers
+
+    func node(_ id: NodeID) throws(VFSError) -> Node {
+        guard let node = table.node(id) else { throw .stale }
+        return node
+    }
+}

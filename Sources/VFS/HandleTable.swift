@@ -1,0 +1,29 @@
+internal import Store
+internal import SystemPackage
+
+/// Open files and directories, by the number the kernel gives back with each request.
+final class HandleTable<Handle: AnyObject & Sendable>: Sendable {
+    private struct State {
+        var handles: [UInt64: Handle] = [:]
+        var next: UInt64 = 1
+    }
+
+    private let state = Lock(State())
+
+    var count: Int { state.withLock { $0.handles.count } }
+
+    func add(_ handle: Handle) -> HandleID {
+        state.withLock { state in
+            defer { state.next += 1 }
+            state.handles[state.next] = handle
+            return HandleID(state.next)
+        }
+    }
+
+    func find(_ id: HandleID) throws(VFSError) -> Handle {
+        guard let handle = state.withLock({ $0.handles[id.value] }) else { throw VFSError(.badFileDescriptor) }
+        return handle
+    }
+
+    func remove(_ id: HandleID) -> Handle? { state.withLock { $0.handles.removeValue(forKey: id.value) } }
+}

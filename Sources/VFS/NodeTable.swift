@@ -1,0 +1,176 @@
+internal import Objects
+internal import Store
+
+/// All nodes, by number and by place.
+///
+/// A node is in the table while the kernel holds a lookup of it, or while a node below it is in the table: a
+/// child must be able to say where it is. One short lock guards all of it, the last in the lock order.
+final class NodeTable: Sendable {
+    private struct State {
+        var nodes: [NodeID: Node] = [:]
+        var nextID: UInt64 = NodeID.root.value + 1
+
+        /// Takes `node` out when nothing needs it, and then the directories above it that only it needed.
+        static func drop(_ node: Node, _ state: inout State) {
+            var current = node
+            while current.lookups == 0, current.children.isEmpty {
+                state.nodes[current.id] = nil
+                let links = current.links
+                for link in links where link.parent.children[link.name] === current {
+                    link.parent.children[link.name] = nil
+                }
+                guard let parent = links.first?.parent else { return }
+                // Other parents of a hard link keep it from being theirs alone; they are dropped with their own.
+                for link in links.dropFirst() { drop(link.parent, &state) }
+                current = parent
+            }
+        }
+    }
+
+    private let state = Lock(State())
+
+    var count: Int { state.withLock { $0.nodes.count } }
+
+    /// A number that no node has had.
+    func newID() -> NodeID {
+        state.withLock { state in
+            defer { state.nextID += 1 }
+            return NodeID(state.nextID)
+        }
+    }
+
+    /// Adds a node that stays: the root and the directories Firn makes up.
+    func addPermanent(_ node: Node, below parent: Node?, as name: FileName) {
+        state.withLock {
+            // A lookup the kernel never gives back.
+            node.lookups = 1
+            $0.nodes[node.id] = node
+            guard let parent else { return }
+            node.links = [NodeLink(parent: parent, name: name)]
+            parent.children[name] = node
+        }
+    }
+
+    func node(_ id: NodeID) -> Node? { state.withLock { $0.nodes[id] } }
+
+    /// The child of that name, if the table has it.
+    func child(_ parent: Node, _ name: FileName) -> Node? { state.withLock { _ in parent.children[name] } }
+
+    /// All children the table has.
+    func children(_ parent: Node) -> [FileName: Node] { state.withLock { _ in parent.children } }
+
+    /// Adds `make()` as a child unless another thread was first; returns the one that is there.
+    func child(_ parent: Node, _ name: FileName, orAdd make: (NodeID) -> Node) -> Node {
+        state.withLock {
+            if let present = parent.children[name] { return present }
+            let node = make(NodeID($0.nextID))
+            $0.nextID += 1
+            $0.nodes[node.id] = node
+            node.links = [NodeLink(parent: parent, name: name)]
+            parent.children[name] = node
+            return node
+        }
+    }
+
+    /// A node without a name: of `O_TMPFILE`.
+    func addNameless(_ make: (NodeID) -> Node) -> Node {
+        state.withLock {
+            let node = make(NodeID($0.nextID))
+            $0.nextID += 1
+            $0.nodes[node.id] = node
+            return node
+        }
+    }
+
+    // MARK: The kernel's lookups
+
+    func retain(_ node: Node) {
+        state.withLock {
+            node.lookups += 1
+            // It may have left the table between being found and now.
+            $0.nodes[node.id] = node
+            for link in node.links where link.parent.children[link.name] == nil {
+                link.parent.children[link.name] = node
+            }
+        }
+    }
+
+    func release(_ id: NodeID, count: UInt64) {
+        state.withLock {
+            guard let node = $0.nodes[id] else { return }
+            node.lookups -= min(count, node.lookups)
+            State.drop(node, &$0)
+        }
+    }
+
+    /// Drops nodes that were made for a moment and that nobody looked up.
+    func dropIfUnused(_ node: Node) {
+        state.withLock { State.drop(node, &$0) }
+    }
+
+    // MARK: Names
+
+    /// The names of `node` from the top of its tree down, by its first link; nil where it has none any more.
+    ///
+    /// - Parameter top: the directory the names are relative to.
+    func path(_ node: Node, below top: Node) -> [FileName]? {
+        state.withLock { _ in
+            var names: [FileName] = []
+            var current = node
+            while current !== top {
+                guard let link = current.links.first else { return nil }
+                names.append(link.name)
+                current = link.parent
+            }
+            names.reverse()
+            return names
+        }
+    }
+
+    func isLinked(_ node: Node) -> Bool { state.withLock { _ in !node.links.isEmpty } }
+
+    func links(_ node: Node) -> [NodeLink] { state.withLock { _ in node.links } }
+
+    func addLink(_ node: Node, _ parent: Node, _ name: FileName) {
+        state.withLock { _ in
+            node.links.append(NodeLink(parent: parent, name: name))
+            parent.children[name] = node
+        }
+    }
+
+    func removeLink(_ parent: Node, _ name: FileName) {
+        state.withLock {
+            guard let node = parent.children.removeValue(forKey: name) else { return }
+            node.links.removeAll { $0.parent === parent && $0.name == name }
+            State.drop(node, &$0)
+            State.drop(parent, &$0)
+        }
+    }
+
+    /// Makes the node at one place the node at another; whatever was there loses that name.
+    func move(_ parent: Node, _ name: FileName, to newParent: Node, _ newName: FileName) {
+        state.withLock {
+            guard let node = parent.children.removeValue(forKey: name) else { return }
+            if let replaced = newParent.children[newName] {
+                replaced.links.removeAll { $0.parent === newParent && $0.name == newName }
+                State.drop(replaced, &$0)
+            }
+            node.links.removeAll { $0.parent === parent && $0.name == name }
+            node.links.append(NodeLink(parent: newParent, name: newName))
+            newParent.children[newName] = node
+            State.drop(parent, &$0)
+        }
+    }
+
+    func exchange(_ parent: Node, _ name: FileName, with other: Node, _ otherName: FileName) {
+        state.withLock { _ in
+            guard let first = parent.children[name], let second = other.children[otherName] else { return }
+            first.links.removeAll { $0.parent === parent && $0.name == name }
+            second.links.removeAll { $0.parent === other && $0.name == otherName }
+            first.links.append(NodeLink(parent: other, name: otherName))
+            second.links.append(NodeLink(parent: parent, name: name))
+            parent.children[name] = second
+            other.children[otherName] = first
+        }
+    }
+}

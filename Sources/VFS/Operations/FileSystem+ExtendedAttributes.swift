@@ -1,0 +1,30 @@
+internal import Store
+internal import SystemPackage
+
+// FUSE_GETXATTR, FUSE_LISTXATTR, FUSE_SETXATTR, FUSE_REMOVEXATTR
+extension FileSystem {
+    /// See: `man 2 getxattr`.
+    ///
+    /// - Throws: ``VFSError`` ENODATA where there is none of that name.
+    public func extendedAttribute(_ id: NodeID, _ name: [UInt8]) throws(VFSError) -> [UInt8] {
+        guard let value = try node(id).extendedAttribute(name) else { throw VFSError(.noData) }
+        return value
+    }
+
+    /// The names, each ended by NUL. See: `man 2 listxattr`.
+    public func extendedAttributeNames(_ id: NodeID) throws(VFSError) -> [UInt8] {
+        try node(id).extendedAttributeNames().flatMap { $0 + [0] }
+    }
+
+    /// See: `man 2 setxattr`.
+    public func setExtendedAttribute(
+        _ id: NodeID, _ name: [UInt8], _ value: [UInt8], flags: Int32
+    ) throws(VFSError) {
+        try node(id).setExtendedAttribute(name, value, flags: flags)
+    }
+
+    /// See: `man 2 removexattr`.
+    public func removeExtendedAttribute(_ id: NodeID, _ name: [UInt8]) throws(VFSError) {
+        try node(id).removeExtendedAttribute(name)
+    }
+}

@@ -1,0 +1,107 @@
+public import Objects
+public import Store
+internal import SystemPackage
+
+// FUSE_OPEN, FUSE_CREATE, FUSE_READ, FUSE_WRITE, FUSE_FLUSH, FUSE_FSYNC, FUSE_RELEASE, FUSE_FALLOCATE, FUSE_LSEEK,
+// FUSE_COPY_FILE_RANGE, FUSE_TMPFILE
+extension FileSystem {
+    /// See: `man 2 open`.
+    public func open(_ id: NodeID, _ mode: OpenMode, by caller: Caller) throws(VFSError) -> OpenedFile {
+        opened(try node(id).open(mode, by: caller))
+    }
+
+    /// Whether opening copies bytes first, so that it should not keep others waiting.
+    public func isSlowToOpen(_ id: NodeID, _ mode: OpenMode) -> Bool {
+        table.node(id)?.isSlowToOpen(mode) ?? false
+    }
+
+    private func opened(_ handle: FileHandle) -> OpenedFile {
+        OpenedFile(
+            handle: files.add(handle), keepsCache: handle.opened.keepsCache, isDirect: handle.opened.isDirect)
+    }
+
+    /// Makes a file and opens it. See: `man 2 open`, O_CREAT.
+    public func create(
+        _ parent: NodeID, _ name: FileName, mode: UInt16, by caller: Caller
+    ) throws(VFSError) -> (Entry, OpenedFile) {
+        guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
+        guard let parent = try node(parent) as? StagingNode else { throw .readOnly }
+        let (node, handle) = try parent.tree.createOpen(in: parent, name, mode: mode, by: caller)
+        return try answered(node, handle)
+    }
+
+    /// Makes a file without a name and opens it. See: `man 2 open`, O_TMPFILE.
+    public func createNameless(
+        _ parent: NodeID, mode: UInt16, by caller: Caller
+    ) throws(VFSError) -> (Entry, OpenedFile) {
+        guard let parent = try node(parent) as? StagingNode else { throw .readOnly }
+        let (node, handle) = try parent.tree.createNameless(in: parent, mode: mode, by: caller)
+        return try answered(node, handle)
+    }
+
+    private func answered(
+        _ node: Node, _ handle: FileHandle
+    ) throws(VFSError) -> (Entry, OpenedFile) {
+        do throws(VFSError) { return (try entry(node), opened(handle)) } catch {
+            handle.release()
+            throw error
+        }
+    }
+
+    public func read(
+        _ handle: HandleID, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+    ) throws(VFSError) -> Int {
+        try files.find(handle).read(into: buffer, at: offset)
+    }
+
+    /// Whether a write may take long: one that commits.
+    public func isSlowToWrite(_ handle: HandleID) -> Bool {
+        (try? files.find(handle))?.node is ControlFile
+    }
+
+    /// - Returns: how many bytes were written; fewer than given only on a disk that filled up.
+    public func write(
+        _ handle: HandleID, _ bytes: UnsafeRawBufferPointer, at offset: Int64, by caller: Caller
+    ) throws(VFSError) -> Int {
+        try files.find(handle).write(bytes, at: offset, by: caller)
+    }
+
+    public func flush(_ handle: HandleID) throws(VFSError) { try files.find(handle).flush() }
+
+    /// Durable when it returns. See: `man 2 fsync`, `man 2 fdatasync`.
+    public func sync(_ handle: HandleID, dataOnly: Bool) throws(VFSError) {
+        try files.find(handle).sync(dataOnly: dataOnly)
+    }
+
+    public func release(_ handle: HandleID) { files.remove(handle)?.release() }
+
+    /// See: `man 2 fallocate`.
+    public func allocate(
+        _ handle: HandleID, mode: Int32, offset: Int64, length: Int64
+    ) throws(VFSError) {
+        try files.find(handle).allocate(mode: mode, offset: offset, length: length)
+    }
+
+    /// See: `man 2 lseek`, SEEK_DATA and SEEK_HOLE.
+    public func seek(
+        _ handle: HandleID, _ target: Syscall.SeekTarget, from offset: Int64
+    ) throws(VFSError) -> Int64 {
+        try files.find(handle).seek(target, from: offset)
+    }
+
+    /// See: `man 2 copy_file_range`. The bytes do not pass through the daemon.
+    public func copy(
+        from source: HandleID, at sourceOffset: Int64, to target: HandleID, at targetOffset: Int64, count: Int
+    ) throws(VFSError) -> Int {
+        let from = try files.find(source).descriptor()
+        let handle = try files.find(target)
+        guard let staged = handle.node as? StagingNode else { throw VFSError(.badFileDescriptor) }
+        return try staged.tree.workspace.gate.pass { () throws(VFSError) in
+            let to = try handle.descriptor()
+            return try called { () throws(Errno) in
+                try Syscall.copyRange(
+                    from: from.fd, at: Int(sourceOffset), to: to.fd, at: Int(targetOffset), count: count)
+            }
+        }
+    }
+}

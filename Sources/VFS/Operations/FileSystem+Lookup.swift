@@ -1,0 +1,51 @@
+public import Objects
+public import Store
+internal import SystemPackage
+
+// FUSE_LOOKUP, FUSE_FORGET, FUSE_GETATTR, FUSE_SETATTR, FUSE_READLINK, FUSE_STATFS
+extension FileSystem {
+    /// The entry of a name. The kernel holds one more lookup of it when this returns.
+    ///
+    /// - Throws: ``VFSError`` ENOENT where there is no such name.
+    public func lookup(_ parent: NodeID, _ name: FileName) throws(VFSError) -> Entry {
+        let parent = try node(parent)
+        guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
+        guard let child = try parent.child(name) else { throw .notFound }
+        return try entry(child)
+    }
+
+    /// Counts a lookup of `node`, whose attributes go to the kernel.
+    func entry(_ node: Node) throws(VFSError) -> Entry {
+        do throws(VFSError) {
+            let attributes = try node.attributes()
+            table.retain(node)
+            return Entry(node: node.id, attributes: attributes, lifetime: node.lifetime)
+        } catch {
+            table.dropIfUnused(node)
+            throw error
+        }
+    }
+
+    /// The kernel gives back `count` lookups.
+    public func forget(_ node: NodeID, count: UInt64) { table.release(node, count: count) }
+
+    public func attributes(_ id: NodeID) throws(VFSError) -> (Attributes, Lifetime) {
+        let node = try node(id)
+        return (try node.attributes(), node.lifetime)
+    }
+
+    public func setAttributes(
+        _ id: NodeID, _ change: SetAttributes, handle: HandleID?, by caller: Caller
+    ) throws(VFSError) -> (Attributes, Lifetime) {
+        let node = try node(id)
+        try node.change(change, handle: try handle.map { handle throws(VFSError) in try files.find(handle) }, by: caller)
+        return (try node.attributes(), node.lifetime)
+    }
+
+    public func target(_ id: NodeID) throws(VFSError) -> [UInt8] { try node(id).target() }
+
+    /// What `statfs` says: the filesystem the store lies on.
+    public func status() throws(VFSError) -> FilesystemStatus {
+        try stored { () throws(StoreError) in try store.filesystemStatus() }
+    }
+}

@@ -1,0 +1,108 @@
+internal import Objects
+internal import Store
+internal import SystemPackage
+
+/// The bytes behind an open file of staging, shared by all its handles: the backing file in `upper/`, or the
+/// blob as long as nobody has written.
+final class StagedFile: Sendable {
+    private struct State {
+        var descriptor: Descriptor
+        var isWritable: Bool
+        var isBlob: Bool
+    }
+
+    private let state: Lock<State>
+
+    init(_ descriptor: Descriptor, isWritable: Bool, isBlob: Bool) {
+        state = Lock(State(descriptor: descriptor, isWritable: isWritable, isBlob: isBlob))
+    }
+
+    var descriptor: Descriptor { state.withLock { $0.descriptor } }
+    var isWritable: Bool { state.withLock { $0.isWritable } }
+    /// The bytes are sealed ones.
+    var isBlob: Bool { state.withLock { $0.isBlob } }
+
+    /// Reads under way finish with the old descriptor.
+    func replace(_ descriptor: Descriptor, isWritable: Bool) {
+        state.withLock { $0 = State(descriptor: descriptor, isWritable: isWritable, isBlob: false) }
+    }
+
+    /// The file it has open was sealed: nobody may write to it any more.
+    func becomeBlob() {
+        state.withLock {
+            $0.isBlob = true
+            $0.isWritable = false
+        }
+    }
+}
+
+/// One open of a staged file.
+final class StagingHandle: FileHandle, @unchecked Sendable {
+    // Sendable because it is constant.
+    private let staged: StagedFile
+    private let tree: StagingTree
+    private let stagingNode: StagingNode
+    /// The backing inode it counts as a writer of.
+    let writes: UInt64?
+
+    init(_ node: StagingNode, _ staged: StagedFile, writes: UInt64?) {
+        self.staged = staged
+        self.writes = writes
+        tree = node.tree
+        stagingNode = node
+        // All changes pass through this mount, so the pages the kernel has are right.
+        super.init(node, keepsCache: true)
+    }
+
+    override func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+    ) throws(VFSError) -> Int {
+        let descriptor = staged.descriptor
+        return try called { () throws(Errno) in
+            try Syscall.read(descriptor.fd, into: buffer, at: Int(offset))
+        }
+    }
+
+    override func write(
+        _ bytes: UnsafeRawBufferPointer, at offset: Int64, by caller: Caller
+    ) throws(VFSError) -> Int {
+        try tree.workspace.gate.pass { () throws(VFSError) in
+            let descriptor = staged.descriptor
+            try tree.clearSetIDs(descriptor, by: caller)
+            return try called { () throws(Errno) in
+                try Syscall.write(descriptor.fd, bytes, at: Int(offset))
+            }
+        }
+    }
+
+    override func sync(dataOnly: Bool) throws(VFSError) {
+        // A blob is durable; the attributes of a file that only refers to one are not.
+        let descriptor = staged.isBlob ? try tree.backingFile(stagingNode) : staged.descriptor
+        guard let descriptor else { return }
+        try called { () throws(Errno) in
+            try dataOnly ? Syscall.syncData(descriptor.fd) : Syscall.sync(descriptor.fd)
+        }
+    }
+
+    override func release() { tree.close(self, stagingNode) }
+
+    override func allocate(mode: Int32, offset: Int64, length: Int64) throws(VFSError) {
+        try tree.workspace.gate.pass { () throws(VFSError) in
+            let descriptor = staged.descriptor
+            try called { () throws(Errno) in
+                try Syscall.allocate(descriptor.fd, mode: mode, offset: Int(offset), length: Int(length))
+            }
+        }
+    }
+
+    override func seek(_ target: Syscall.SeekTarget, from offset: Int64) throws(VFSError) -> Int64 {
+        let descriptor = staged.descriptor
+        let found = try called { () throws(Errno) in
+            try Syscall.seek(descriptor.fd, to: target, from: Int(offset))
+        }
+        guard let found else { throw VFSError(.noSuchAddressOrDevice) }
+        return Int64(found)
+    }
+
+    override func descriptor() throws(VFSError) -> Descriptor { staged.descriptor }
+}

@@ -1,0 +1,139 @@
+internal import Objects
+internal import Store
+internal import SystemPackage
+
+/// Anything below `staging/`. What to do is in ``StagingTree``; this carries the state of one node.
+final class StagingNode: Node, @unchecked Sendable {
+    // Sendable because the variables are guarded by the tree's lock.
+    let tree: StagingTree
+
+    /// Where its attributes are.
+    var form: Form
+    /// Of a directory: the base directory it is laid over.
+    var baseTree: Digest?
+    /// Of a file in `upper/`: the blob whose bytes it still has.
+    var reference: (digest: Digest, size: UInt64)?
+    /// Of something in `upper/`: the backing file's own inode number.
+    var backing: UInt64?
+    /// Whether its mark must say which inode number it has, since the backing file's would be another.
+    var keepsInode = false
+    /// While it is open.
+    var file: StagedFile?
+    /// How many handles there are on ``file``.
+    var openCount = 0
+    /// What was last known of it, once it has no name.
+    var lastAttributes: Attributes?
+    /// Whether a directory gives its children access lists; nil where not asked yet.
+    var hasDefaultACL: Bool?
+
+    enum Form {
+        /// As sealed in the base.
+        case base(TreeEntry)
+        /// In `upper/`.
+        case upper
+    }
+
+    init(id: NodeID, base entry: TreeEntry, inode: UInt64, in tree: StagingTree) {
+        self.tree = tree
+        form = .base(entry)
+        baseTree = entry.tree
+        super.init(id: id, inode: inode, kind: entry.kind)
+    }
+
+    init(id: NodeID, upper: UpperEntry, kind: EntryKind, inode: UInt64, in tree: StagingTree) {
+        self.tree = tree
+        form = .upper
+        super.init(id: id, inode: inode, kind: kind)
+        adopt(upper)
+    }
+
+    /// Takes over what `upper/` says of it.
+    func adopt(_ upper: UpperEntry) {
+        form = .upper
+        baseTree = upper.baseTree
+        reference = upper.reference
+        backing = upper.file.inode
+        keepsInode = upper.mark.inode != nil
+    }
+
+    /// Takes over what the base says of it; whatever `upper/` had is gone.
+    func adopt(_ entry: TreeEntry) {
+        form = .base(entry)
+        baseTree = entry.tree
+        reference = nil
+        backing = nil
+        keepsInode = false
+        hasDefaultACL = nil
+    }
+
+    var isUpper: Bool {
+        if case .upper = form { true } else { false }
+    }
+
+    /// What the attribute on its backing file says once it stands for its own bytes.
+    var mark: UpperMark { UpperMark(inode: keepsInode ? inode : nil) }
+
+    override func attributes() throws(VFSError) -> Attributes { try tree.attributes(of: self) }
+
+    override func change(_ change: SetAttributes, handle: FileHandle?, by caller: Caller) throws(VFSError) {
+        try tree.change(self, change, by: caller)
+    }
+
+    override func child(_ name: FileName) throws(VFSError) -> Node? {
+        try tree.lock.withLock { links throws(VFSError) in try tree.child(self, name, &links) }
+    }
+
+    override func list() throws(VFSError) -> [DirectoryItem] { try tree.list(self) }
+
+    override func create(_ name: FileName, _ new: NewNode, by caller: Caller) throws(VFSError) -> Node {
+        try tree.create(in: self, name, new, by: caller)
+    }
+
+    override func link(_ node: Node, as name: FileName) throws(VFSError) {
+        guard let node = node as? StagingNode, node.tree === tree else { throw VFSError(.improperLink) }
+        try tree.link(node, in: self, as: name)
+    }
+
+    override func remove(_ name: FileName, isDirectory: Bool) throws(VFSError) {
+        try tree.remove(name, in: self, isDirectory: isDirectory)
+    }
+
+    override func rename(_ name: FileName, to target: Node, _ newName: FileName, _ mode: RenameMode) throws(VFSError) {
+        guard let target = target as? StagingNode, target.tree === tree else { throw VFSError(.improperLink) }
+        try tree.rename(name, in: self, to: newName, in: target, mode)
+    }
+
+    override func syncDirectory() throws(VFSError) { try tree.syncDirectory(self) }
+
+    override func target() throws(VFSError) -> [UInt8] { try tree.target(of: self) }
+
+    override func open(_ mode: OpenMode, by caller: Caller) throws(VFSError) -> FileHandle {
+        try tree.open(self, mode, by: caller)
+    }
+
+    override func isSlowToOpen(_ mode: OpenMode) -> Bool {
+        guard mode.writes, !mode.truncates else { return false }
+        return tree.lock.withLock { _ in
+            switch form {
+            case .base: true
+            case .upper: reference != nil
+            }
+        }
+    }
+
+    override func extendedAttribute(_ name: [UInt8]) throws(VFSError) -> [UInt8]? {
+        try tree.extendedAttribute(name, of: self)
+    }
+
+    override func extendedAttributeNames() throws(VFSError) -> [[UInt8]] {
+        try tree.extendedAttributeNames(of: self)
+    }
+
+    override func setExtendedAttribute(_ name: [UInt8], _ value: [UInt8], flags: Int32) throws(VFSError) {
+        try tree.setExtendedAttribute(name, value, flags: flags, of: self)
+    }
+
+    override func removeExtendedAttribute(_ name: [UInt8]) throws(VFSError) {
+        try tree.setExtendedAttribute(name, nil, flags: 0, of: self)
+    }
+}

@@ -1,0 +1,169 @@
+internal import Objects
+internal import Store
+internal import SystemPackage
+
+// What `stat`, `chmod`, `chown`, `utimensat`, `truncate`, `readlink` and the calls on extended attributes do.
+extension StagingTree {
+    func attributes(of node: StagingNode) throws(VFSError) -> Attributes {
+        try lock.withLock { _ throws(VFSError) in try currentAttributes(of: node) }
+    }
+
+    /// With the lock held.
+    func currentAttributes(of node: StagingNode) throws(VFSError) -> Attributes {
+        guard node === root || table.isLinked(node) else { return try namelessAttributes(of: node) }
+        switch node.form {
+        case .base(let entry): return Attributes(entry, inode: node.inode)
+        case .upper:
+            let place = try place(node)
+            let status = try called { () throws(Errno) in try Syscall.status(place) }
+            return Attributes(status, of: node)
+        }
+    }
+
+    private func namelessAttributes(of node: StagingNode) throws(VFSError) -> Attributes {
+        if node.isUpper, let file = node.file, !file.isBlob {
+            let status = try called { () throws(Errno) in try Syscall.status(file.descriptor) }
+            return Attributes(status, of: node)
+        }
+        guard var attributes = node.lastAttributes else { throw .stale }
+        attributes.linkCount = 0
+        return attributes
+    }
+
+    func change(_ node: StagingNode, _ change: SetAttributes, by caller: Caller) throws(VFSError) {
+        try workspace.gate.pass { () throws(VFSError) in
+            try requireUsable()
+            if let size = change.size {
+                guard node.kind == .file else { throw VFSError(node.isDirectory ? .isDirectory : .invalidArgument) }
+                try prepareToWrite(node, truncating: size == 0)
+            }
+            try lock.withLock { _ throws(VFSError) in
+                guard node === root || table.isLinked(node) else {
+                    return try changeNameless(node, change, by: caller)
+                }
+                try materialize(node)
+                let place = try place(node)
+                if let size = change.size { try truncate(node, place, to: size, by: caller) }
+                try called { () throws(Errno) in
+                    if change.uid != nil || change.gid != nil {
+                        try Syscall.changeOwner(at: place.fd, place.path, uid: change.uid, gid: change.gid)
+                    }
+                    if let mode = change.mode {
+                        try Syscall.changeMode(at: place.fd, place.path, UInt32(mode))
+                    }
+                    if change.atime != nil || change.mtime != nil {
+                        try Syscall.changeTimes(
+                            at: place.fd, place.path, access: change.atime, modification: change.mtime)
+                    }
+                }
+            }
+        }
+    }
+
+    private func truncate(
+        _ node: StagingNode, _ place: Place, to size: UInt64, by caller: Caller
+    ) throws(VFSError) {
+        guard let size = Int(exactly: size) else { throw VFSError(.fileTooLarge) }
+        let open = node.file.flatMap { $0.isWritable ? $0.descriptor : nil }
+        let descriptor = try called { () throws(Errno) in
+            if let open { return open }
+            return try Syscall.openForWriting(place)
+        }
+        try clearSetIDs(descriptor, by: caller)
+        try called { () throws(Errno) in try Syscall.truncate(descriptor.fd, to: size) }
+        if let backing = node.backing { workspace.tracker.touched(backing) }
+    }
+
+    /// Through the open file, or on what is remembered of it where there is none.
+    private func changeNameless(
+        _ node: StagingNode, _ change: SetAttributes, by caller: Caller
+    ) throws(VFSError) {
+        guard node.isUpper, let file = node.file, !file.isBlob else { throw .stale }
+        let descriptor = file.descriptor
+        if change.size != nil { try clearSetIDs(descriptor, by: caller) }
+        try called { () throws(Errno) in
+            if let size = change.size { try Syscall.truncate(descriptor.fd, to: Int(clamping: size)) }
+            if change.uid != nil || change.gid != nil {
+                try Syscall.changeOwner(descriptor.fd, uid: change.uid, gid: change.gid)
+            }
+            if let mode = change.mode { try Syscall.changeMode(descriptor.fd, UInt32(mode)) }
+            if change.atime != nil || change.mtime != nil {
+                try Syscall.changeTimes(descriptor.fd, access: change.atime, modification: change.mtime)
+            }
+        }
+    }
+
+    func target(of node: StagingNode) throws(VFSError) -> [UInt8] {
+        guard node.kind == .symlink else { throw VFSError(.invalidArgument) }
+        return try lock.withLock { _ throws(VFSError) in
+            if case .base(let entry) = node.form, case .target(let target) = entry.content { return target }
+            let place = try place(node)
+            return try called { () throws(Errno) in try Syscall.readSymlink(at: place.fd, place.path) }
+        }
+    }
+
+    // MARK: Extended attributes
+
+    func extendedAttribute(_ name: [UInt8], of node: StagingNode) throws(VFSError) -> [UInt8]? {
+        if UpperMark.isReserved(name) { return nil }
+        return try lock.withLock { _ throws(VFSError) in
+            if case .base(let entry) = node.form { return entry.xattrs.first { $0.name == name }?.value }
+            return try withBacking(node) { path throws(Errno) in try Syscall.attribute(path, RawPath(name)) }
+        }
+    }
+
+    func extendedAttributeNames(of node: StagingNode) throws(VFSError) -> [[UInt8]] {
+        try lock.withLock { _ throws(VFSError) in
+            if case .base(let entry) = node.form { return entry.xattrs.map(\.name) }
+            let names = try withBacking(node) { path throws(Errno) in try Syscall.attributeNames(path) }
+            return names.filter { !UpperMark.isReserved($0) }
+        }
+    }
+
+    /// - Parameter value: nil removes.
+    func setExtendedAttribute(
+        _ name: [UInt8], _ value: [UInt8]?, flags: Int32, of node: StagingNode
+    ) throws(VFSError) {
+        if UpperMark.isReserved(name) { throw VFSError(.notPermitted) }
+        try workspace.gate.pass { () throws(VFSError) in
+            try requireUsable()
+            try lock.withLock { _ throws(VFSError) in
+                try materialize(node)
+                try withBacking(node) { path throws(Errno) in
+                    if let value {
+                        try Syscall.setAttribute(path, RawPath(name), value, flags: flags)
+                    } else {
+                        try Syscall.removeAttribute(path, RawPath(name))
+                    }
+                }
+                node.hasDefaultACL = nil
+            }
+        }
+    }
+
+    /// A path to the node's backing file that leads there even after it lost its name, as long as it is open.
+    private func withBacking<Result>(
+        _ node: StagingNode, _ body: (RawPath) throws(Errno) -> Result
+    ) throws(VFSError) -> Result {
+        if node === root || table.isLinked(node) {
+            let place = try place(node)
+            return try called { () throws(Errno) in try body(place.absolute) }
+        }
+        guard let file = node.file, !file.isBlob else { throw .stale }
+        return try called { () throws(Errno) in try body(Syscall.path(of: file.descriptor)) }
+    }
+}
+
+extension Attributes {
+    /// What the backing file's `stat` says of `node`.
+    init(_ status: FileStatus, of node: StagingNode) {
+        let size = node.reference?.size ?? status.size
+        self.init(
+            inode: node.inode, kind: node.kind, mode: status.permissions,
+            // Of a directory over a base one, only the base knows how many directories are in it.
+            linkCount: node.baseTree != nil ? Attributes.directoryLinkCount : status.linkCount,
+            uid: status.uid, gid: status.gid, device: status.device, size: size,
+            blocks: node.reference != nil ? (size + 511) / 512 : status.blocks,
+            atime: status.atime, mtime: status.mtime, ctime: status.ctime)
+    }
+}

@@ -1,0 +1,115 @@
+internal import Objects
+internal import Store
+internal import SystemPackage
+
+// Opening, closing and syncing.
+extension StagingTree {
+    func open(_ node: StagingNode, _ mode: OpenMode, by caller: Caller) throws(VFSError) -> FileHandle {
+        guard node.kind == .file else { throw VFSError(.invalidArgument) }
+        guard mode.writes || mode.truncates else {
+            return try lock.withLock { _ throws(VFSError) in try handle(node, writes: false) }
+        }
+        return try workspace.gate.pass { () throws(VFSError) in
+            try requireUsable()
+            try prepareToWrite(node, truncating: mode.truncates)
+            return try lock.withLock { _ throws(VFSError) in
+                let handle = try handle(node, writes: true)
+                if mode.truncates, let file = node.file {
+                    try clearSetIDs(file.descriptor, by: caller)
+                    try called { () throws(Errno) in try Syscall.truncate(file.descriptor.fd, to: 0) }
+                }
+                return handle
+            }
+        }
+    }
+
+    /// A handle on the node's one open file. With the lock held.
+    func handle(_ node: StagingNode, writes: Bool) throws(VFSError) -> StagingHandle {
+        let file = try openFile(node, writes: writes)
+        node.file = file
+        node.openCount += 1
+        if writes, let backing = node.backing { workspace.tracker.opened(backing) }
+        return StagingHandle(node, file, writes: writes ? node.backing : nil)
+    }
+
+    private func openFile(_ node: StagingNode, writes: Bool) throws(VFSError) -> StagedFile {
+        if let file = node.file {
+            if writes, !file.isWritable {
+                // Through the descriptor, since the name may be gone.
+                file.replace(
+                    try called { () throws(Errno) in try Syscall.reopenForWriting(file.descriptor) },
+                    isWritable: true)
+            }
+            return file
+        }
+        if let blob = sealedBytes(node) {
+            let descriptor = try stored { () throws(StoreError) in
+                try store.blobs.open(blob.digest, size: blob.size)
+            }
+            return StagedFile(descriptor, isWritable: false, isBlob: true)
+        }
+        let place = try place(node)
+        let descriptor = try called { () throws(Errno) in
+            writes ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
+        }
+        return StagedFile(descriptor, isWritable: writes, isBlob: false)
+    }
+
+    private func sealedBytes(_ node: StagingNode) -> (digest: Digest, size: UInt64)? {
+        if case .base(let entry) = node.form, let digest = entry.blob { return (digest, entry.size) }
+        return node.reference
+    }
+
+    func close(_ handle: StagingHandle, _ node: StagingNode) {
+        lock.withLock { _ in
+            node.openCount -= 1
+            if node.openCount == 0 { node.file = nil }
+        }
+        if let backing = handle.writes { workspace.tracker.closed(backing) }
+    }
+
+    /// The node's file in `upper/`, if it has one and a name.
+    func backingFile(_ node: StagingNode) throws(VFSError) -> Descriptor? {
+        try lock.withLock { _ throws(VFSError) in
+            guard node.isUpper, table.isLinked(node) else { return nil }
+            let place = try place(node)
+            return try called { () throws(Errno) in try Syscall.openForReading(place) }
+        }
+    }
+
+    func syncDirectory(_ node: StagingNode) throws(VFSError) {
+        let directory = try lock.withLock { _ throws(VFSError) in
+            guard node.isUpper else { return Descriptor?.none }
+            let place = try place(node)
+            return try called { () throws(Errno) in try Syscall.openDirectory(place) }
+        }
+        // Nothing of it was changed since it was sealed.
+        guard let directory else { return }
+        try called { () throws(Errno) in try Syscall.sync(directory.fd) }
+    }
+
+    /// The kernel leaves it to the filesystem to take set-id bits off a file that someone else writes to
+    /// (FUSE_HANDLE_KILLPRIV_V2), and the backing filesystem does not when the daemon, as root, writes.
+    func clearSetIDs(_ descriptor: Descriptor, by caller: Caller) throws(VFSError) {
+        if caller.uid == 0 { return }
+        try called { () throws(Errno) in
+            let mode = try Syscall.status(descriptor).mode
+            guard let cleared = SetIDs.cleared(mode) else { return }
+            try Syscall.changeMode(descriptor.fd, cleared)
+        }
+    }
+
+    func requireUsable() throws(VFSError) {
+        try stored { () throws(StoreError) in try workspace.requireUsable() }
+    }
+}
+
+enum SetIDs {
+    /// The mode without the bits a write takes away; nil where it has none. A set-group-id bit without group
+    /// execution is a lock, not a privilege, and stays.
+    static func cleared(_ mode: UInt32) -> UInt32? {
+        var cleared = mode & 0o7777 & ~0o4000
+        if mode & 0o010 != 0 { cleared &= ~0o2000 }
+        return cleared == mode & 0o7777 ? nil : cleared
+    }
+}

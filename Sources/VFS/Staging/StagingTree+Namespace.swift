@@ -1,0 +1,299 @@
+internal import Objects
+internal import Store
+internal import SystemPackage
+
+// Listing, making, linking, removing and renaming.
+extension StagingTree {
+    func list(_ node: StagingNode) throws(VFSError) -> [DirectoryItem] {
+        try lock.withLock { _ throws(VFSError) in try listing(of: node) }
+    }
+
+    /// The union's names in order, with the lock held.
+    private func listing(of node: StagingNode) throws(VFSError) -> [DirectoryItem] {
+        guard node.isDirectory else { throw VFSError(.notDirectory) }
+        guard node === root || table.isLinked(node) else { return [] }
+        var items: [DirectoryItem] = []
+        var decided: Set<FileName> = []
+        if node.isUpper {
+            let place = try place(node)
+            for found in try called({ () throws(Errno) in try Syscall.entries(at: place.fd, place.path) }) {
+                if node.baseTree != nil { decided.insert(found.name) }
+                // A whiteout is a character device, and so may be a device.
+                if found.kind == .characterDevice, try isWhiteout(place, found.name) { continue }
+                items.append(DirectoryItem(name: found.name, kind: found.kind, inode: nil))
+            }
+        }
+        if let tree = node.baseTree {
+            let entries = try stored { () throws(StoreError) in try store.trees.entries(in: tree) }
+            for entry in entries where !decided.contains(entry.name) {
+                items.append(
+                    DirectoryItem(
+                        name: entry.name, kind: entry.kind, inode: InodeNumber.derived(node.inode, entry.name)))
+            }
+        }
+        return items
+    }
+
+    private func isWhiteout(_ parent: Place, _ name: FileName) throws(VFSError) -> Bool {
+        let place = try stored { () throws(StoreError) in try parent.child(name) }
+        return try probe(place)?.isWhiteout ?? true
+    }
+
+    // MARK: Making
+
+    func create(
+        in parent: StagingNode, _ name: FileName, _ new: NewNode, by caller: Caller
+    ) throws(VFSError) -> Node {
+        try changing(parent) { links throws(VFSError) in
+            guard try self.child(parent, name, &links) == nil else { throw .exists }
+            let place = try place(parent, name)
+            let kind = try make(place, new, in: parent, by: caller)
+            guard let upper = try probe(place) else { throw VFSError(.ioError) }
+            return self.table.child(parent, name) { id in
+                StagingNode(id: id, upper: upper, kind: kind, inode: upper.file.inode, in: self)
+            }
+        }
+    }
+
+    /// Makes a file and opens it for writing in one step.
+    func createOpen(
+        in parent: StagingNode, _ name: FileName, mode: UInt16, by caller: Caller
+    ) throws(VFSError) -> (StagingNode, StagingHandle) {
+        try changing(parent) { links throws(VFSError) in
+            guard try self.child(parent, name, &links) == nil else { throw .exists }
+            let place = try place(parent, name)
+            let effective = try effectiveMode(mode, in: parent, by: caller)
+            let descriptor = try stored { () throws(StoreError) in
+                try workspace.overlay.createFile(place, mode: effective)
+            }
+            try give(descriptor, to: caller, mode: effective, in: parent)
+            let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
+            let node = self.table.child(parent, name) { id in
+                StagingNode(id: id, upper: upper, kind: .file, inode: upper.file.inode, in: self)
+            }
+            guard let node = node as? StagingNode else { throw VFSError(.ioError) }
+            node.file = StagedFile(descriptor, isWritable: true, isBlob: false)
+            return (node, try handle(node, writes: true))
+        }
+    }
+
+    /// Makes a file without a name (`O_TMPFILE`), which ``link(_:in:as:)`` may give one.
+    func createNameless(
+        in parent: StagingNode, mode: UInt16, by caller: Caller
+    ) throws(VFSError) -> (StagingNode, StagingHandle) {
+        try changing(parent) { _ throws(VFSError) in
+            let place = try place(parent)
+            let effective = try effectiveMode(mode, in: parent, by: caller)
+            let descriptor = try stored { () throws(StoreError) in
+                try workspace.overlay.createNameless(place, mode: effective)
+            }
+            try give(descriptor, to: caller, mode: effective, in: parent)
+            let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
+            let node = self.table.addNameless { id in
+                StagingNode(id: id, upper: upper, kind: .file, inode: upper.file.inode, in: self)
+            }
+            guard let node = node as? StagingNode else { throw VFSError(.ioError) }
+            node.file = StagedFile(descriptor, isWritable: true, isBlob: false)
+            return (node, try handle(node, writes: true))
+        }
+    }
+
+    private func make(
+        _ place: Place, _ new: NewNode, in parent: StagingNode, by caller: Caller
+    ) throws(VFSError) -> EntryKind {
+        let kind: EntryKind
+        var mode: UInt16 = 0o777
+        var device: UInt64 = 0
+        var target: [UInt8] = []
+        switch new {
+        case .directory(let wanted): (kind, mode) = (.directory, try effectiveMode(wanted, in: parent, by: caller))
+        case .symlink(let wanted): (kind, target) = (.symlink, wanted)
+        case .file(let wanted), .special(.file, let wanted, _):
+            mode = try effectiveMode(wanted, in: parent, by: caller)
+            let descriptor = try stored { () throws(StoreError) in
+                try workspace.overlay.createFile(place, mode: mode)
+            }
+            try give(descriptor, to: caller, mode: mode, in: parent)
+            return .file
+        case .special(let wanted, let wantedMode, let number):
+            // Device 0:0 is how a deletion is recorded.
+            if wanted == .characterDevice, number == 0 { throw VFSError(.notPermitted) }
+            (kind, mode, device) = (wanted, try effectiveMode(wantedMode, in: parent, by: caller), number)
+        }
+        try stored { () throws(StoreError) in
+            try workspace.overlay.createSpecial(place, kind, mode: mode, device: device, target: target)
+        }
+        try give(place, kind, to: caller, mode: mode, in: parent)
+        return kind
+    }
+
+    /// The mode under the caller's umask, which a directory's default access list replaces. See: `man 5 acl`.
+    private func effectiveMode(
+        _ mode: UInt16, in parent: StagingNode, by caller: Caller
+    ) throws(VFSError) -> UInt16 {
+        if caller.umask == 0 { return mode }
+        if parent.hasDefaultACL == nil {
+            let place = try place(parent)
+            parent.hasDefaultACL = try called { () throws(Errno) in
+                try Syscall.attribute(place.absolute, StagingTree.defaultACL) != nil
+            }
+        }
+        return parent.hasDefaultACL == true ? mode : mode & ~caller.umask
+    }
+
+    private static let defaultACL = RawPath("system.posix_acl_default")
+
+    /// The group a new file is to have; nil where the directory's set-group-id bit has decided.
+    private func newGroup(_ caller: Caller, in parent: StagingNode) throws(VFSError) -> UInt32? {
+        let place = try place(parent)
+        let mode = try called { () throws(Errno) in try Syscall.status(place).mode }
+        return mode & 0o2000 != 0 ? nil : caller.gid
+    }
+
+    private func isOwn(_ caller: Caller) -> Bool {
+        caller.uid == Syscall.effectiveUser && caller.gid == Syscall.effectiveGroup
+    }
+
+    private func give(
+        _ descriptor: Descriptor, to caller: Caller, mode: UInt16, in parent: StagingNode
+    ) throws(VFSError) {
+        if isOwn(caller) || !workspace.overlay.isPrivileged { return }
+        let group = try newGroup(caller, in: parent)
+        try called { () throws(Errno) in
+            try Syscall.changeOwner(descriptor.fd, uid: caller.uid, gid: group)
+            // Which took the set-id bits away.
+            if mode & 0o6000 != 0 { try Syscall.changeMode(descriptor.fd, UInt32(mode)) }
+        }
+    }
+
+    private func give(
+        _ place: Place, _ kind: EntryKind, to caller: Caller, mode: UInt16, in parent: StagingNode
+    ) throws(VFSError) {
+        if isOwn(caller) || !workspace.overlay.isPrivileged { return }
+        let group = try newGroup(caller, in: parent)
+        try called { () throws(Errno) in
+            try Syscall.changeOwner(at: place.fd, place.path, uid: caller.uid, gid: group)
+            if kind != .symlink, kind != .directory, mode & 0o6000 != 0 {
+                try Syscall.changeMode(at: place.fd, place.path, UInt32(mode))
+            }
+        }
+    }
+
+    func link(_ node: StagingNode, in parent: StagingNode, as name: FileName) throws(VFSError) {
+        try changing(parent) { links throws(VFSError) in
+            guard try self.child(parent, name, &links) == nil else { throw .exists }
+            let target = try place(parent, name)
+            if self.table.isLinked(node) {
+                try materialize(node)
+                let source = try place(node)
+                try stored { () throws(StoreError) in
+                    try workspace.overlay.link(to: target) { directory, path throws(Errno) in
+                        try Syscall.link(at: source.fd, source.path, to: directory, path)
+                    }
+                }
+            } else {
+                guard let file = node.file, !file.isBlob else { throw .notFound }
+                try stored { () throws(StoreError) in
+                    try workspace.overlay.link(to: target) { directory, path throws(Errno) in
+                        try Syscall.link(file.descriptor.fd, to: directory, path)
+                    }
+                }
+            }
+            self.table.addLink(node, parent, name)
+            if let backing = node.backing { links.byBacking[backing] = node }
+        }
+    }
+
+    // MARK: Removing
+
+    func remove(_ name: FileName, in parent: StagingNode, isDirectory: Bool) throws(VFSError) {
+        try changing(parent) { links throws(VFSError) in
+            guard let node = try self.child(parent, name, &links) else { throw .notFound }
+            guard node.isDirectory == isDirectory else {
+                throw VFSError(isDirectory ? .notDirectory : .isDirectory)
+            }
+            if isDirectory, try !listing(of: node).isEmpty { throw VFSError(.directoryNotEmpty) }
+            let isInBase = try baseEntry(name, in: parent) != nil
+            node.lastAttributes = try currentAttributes(of: node)
+            let place = try place(parent, name)
+            try stored { () throws(StoreError) in
+                if !node.isUpper {
+                    try workspace.overlay.addWhiteout(place)
+                } else if isDirectory {
+                    try workspace.overlay.removeDirectory(place, leavesWhiteout: isInBase)
+                } else {
+                    try workspace.overlay.remove(place, leavesWhiteout: isInBase)
+                }
+            }
+            detach(node, parent, name, &links)
+        }
+    }
+
+    private func detach(_ node: StagingNode, _ parent: StagingNode, _ name: FileName, _ links: inout Links) {
+        table.removeLink(parent, name)
+        if let backing = node.backing, !table.isLinked(node) { links.byBacking[backing] = nil }
+    }
+
+    // MARK: Renaming
+
+    func rename(
+        _ name: FileName, in parent: StagingNode, to newName: FileName, in newParent: StagingNode,
+        _ mode: RenameMode
+    ) throws(VFSError) {
+        try changing(parent) { links throws(VFSError) in
+            guard let node = try self.child(parent, name, &links) else { throw .notFound }
+            let replaced = try self.child(newParent, newName, &links)
+            if mode == .noReplace, replaced != nil { throw .exists }
+            // Two names of one file: POSIX wants nothing done.
+            if replaced === node { return }
+            try materialize(newParent)
+            try materialize(node)
+            let source = try place(parent, name)
+            let target = try place(newParent, newName)
+            if mode == .exchange {
+                guard let replaced else { throw .notFound }
+                try materialize(replaced)
+                try stored { () throws(StoreError) in try workspace.overlay.exchange(source, target) }
+                self.table.exchange(parent, name, with: newParent, newName)
+                return
+            }
+            if let replaced {
+                try requireReplaceable(replaced, by: node)
+                replaced.lastAttributes = try currentAttributes(of: replaced)
+            }
+            let isInBase = try baseEntry(name, in: parent) != nil
+            try stored { () throws(StoreError) in
+                try workspace.overlay.move(
+                    source, to: target, isDirectory: node.isDirectory, leavesWhiteout: isInBase)
+            }
+            self.table.move(parent, name, to: newParent, newName)
+            if let backing = replaced?.backing, let replaced, !self.table.isLinked(replaced) {
+                links.byBacking[backing] = nil
+            }
+        }
+    }
+
+    private func requireReplaceable(_ replaced: StagingNode, by node: StagingNode) throws(VFSError) {
+        if node.isDirectory {
+            guard replaced.isDirectory else { throw VFSError(.notDirectory) }
+            guard try listing(of: replaced).isEmpty else { throw VFSError(.directoryNotEmpty) }
+        } else if replaced.isDirectory {
+            throw VFSError(.isDirectory)
+        }
+    }
+
+    /// Runs a change of the directory `parent`, which is in `upper/` then.
+    private func changing<Result>(
+        _ parent: StagingNode, _ body: (inout Links) throws(VFSError) -> Result
+    ) throws(VFSError) -> Result {
+        try workspace.gate.pass { () throws(VFSError) in
+            try requireUsable()
+            return try lock.withLock { links throws(VFSError) in
+                guard parent.isDirectory else { throw VFSError(.notDirectory) }
+                guard parent === root || table.isLinked(parent) else { throw .notFound }
+                try materialize(parent)
+                return try body(&links)
+            }
+        }
+    }
+}

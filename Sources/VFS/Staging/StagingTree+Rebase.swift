@@ -1,0 +1,98 @@
+public import Objects
+internal import Store
+internal import SystemPackage
+
+// What happens to nodes the kernel knows when staging is laid over something else. The gate is closed.
+extension StagingTree {
+    /// A commit has sealed what was staged: nodes of `upper/` are nodes of the base now, but for files that stay
+    /// staged. Numbers and open files stay.
+    ///
+    /// - Returns: names that must be looked up again: the second and further ones of hard links, which are files
+    ///   of their own from now on.
+    func rebase() throws(VFSError) -> [StaleName] {
+        try lock.withLock { links throws(VFSError) in
+            links.byBacking.removeAll()
+            guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
+            root.adopt(upper)
+            var stale: [StaleName] = []
+            try rebaseChildren(of: root, &stale)
+            return stale
+        }
+    }
+
+    private func rebaseChildren(of directory: StagingNode, _ stale: inout [StaleName]) throws(VFSError) {
+        for (name, child) in table.children(directory) {
+            guard let node = child as? StagingNode, node.isUpper else { continue }
+            if let link = table.links(node).first, link.parent !== directory || link.name != name {
+                table.removeLink(directory, name)
+                stale.append(StaleName(parent: directory.id, name: name))
+                continue
+            }
+            if directory.isUpper, let upper = try probe(try place(directory, name)) {
+                node.adopt(upper)
+            } else if let entry = try baseEntry(name, in: directory) {
+                node.adopt(entry)
+                node.file?.becomeBlob()
+            } else {
+                // Skipped and not in the base either; `upper/` would have had it. Ask again.
+                table.removeLink(directory, name)
+                stale.append(StaleName(parent: directory.id, name: name))
+                continue
+            }
+            try rebaseChildren(of: node, &stale)
+        }
+    }
+
+    /// Staging has something else at `paths` now: the nodes there and below lose their names, and open files
+    /// go on with what they had.
+    ///
+    /// - Returns: names that must be looked up again.
+    func replaced(_ paths: [TreePath]) throws(VFSError) -> [StaleName] {
+        try lock.withLock { links throws(VFSError) in
+            links.byBacking.removeAll()
+            guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
+            root.adopt(upper)
+            var stale: [StaleName] = []
+            for path in paths {
+                guard let last = path.names.last else {
+                    for (name, child) in table.children(root) { try cut(root, name, child, &stale) }
+                    continue
+                }
+                guard let parent = try refresh(path.names.dropLast()) else { continue }
+                if let child = table.child(parent, last) {
+                    try cut(parent, last, child, &stale)
+                } else {
+                    stale.append(StaleName(parent: parent.id, name: last))
+                }
+            }
+            return stale
+        }
+    }
+
+    /// The directory at `names` as far as nodes lead there, each one as `upper/` has it now.
+    private func refresh(_ names: ArraySlice<FileName>) throws(VFSError) -> StagingNode? {
+        var current = root
+        for name in names {
+            guard let next = table.child(current, name) as? StagingNode else { return nil }
+            if let upper = try probe(try place(next)), !upper.isWhiteout { next.adopt(upper) }
+            current = next
+        }
+        return current
+    }
+
+    private func cut(
+        _ parent: StagingNode, _ name: FileName, _ child: Node, _ stale: inout [StaleName]
+    ) throws(VFSError) {
+        if let node = child as? StagingNode {
+            for (below, grandchild) in table.children(node) { try cut(node, below, grandchild, &stale) }
+        }
+        table.removeLink(parent, name)
+        stale.append(StaleName(parent: parent.id, name: name))
+    }
+}
+
+/// A name the kernel may remember and must not.
+public struct StaleName: Hashable, Sendable {
+    public let parent: NodeID
+    public let name: FileName
+}

@@ -1,0 +1,165 @@
+internal import Objects
+internal import Store
+internal import SystemPackage
+
+/// `staging/`: a workspace's `upper/` laid over its base version, as one directory tree.
+///
+/// What is asked about goes through ``lock``; what changes `upper/` passes the workspace's gate first. Both are
+/// held during the few system calls of one operation, never while bytes are copied, hashed or synced.
+final class StagingTree: Sendable {
+    let workspace: Workspace
+    let store: Store
+    let table: NodeTable
+    /// Set once, at the end of `init`: the root knows its tree and the tree its root.
+    private let rootHolder: Lock<StagingNode?>
+
+    /// Guards the state of all nodes of the tree, and with it that no two operations touch one name at once.
+    let lock = Lock(Links())
+    /// One copy-up at a time for each node, by its number: copies take long and ``lock`` is short.
+    private let copyUpLocks = (0..<16).map { _ in Lock(()) }
+
+    /// Files of `upper/` with more than one name, by backing inode, so that each has one node.
+    struct Links {
+        var byBacking: [UInt64: StagingNode] = [:]
+    }
+
+    init(_ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID) throws(VFSError) {
+        self.workspace = workspace
+        self.store = store
+        self.table = table
+        let upper = try stored { () throws(StoreError) in
+            try workspace.overlay.probe(try workspace.place([]))
+        }
+        guard let upper else { throw VFSError(.ioError, "the workspace has no upper directory") }
+        rootHolder = Lock(nil)
+        let root = StagingNode(id: id, upper: upper, kind: .directory, inode: InodeNumber.staging, in: self)
+        rootHolder.withLock { $0 = root }
+    }
+
+    var root: StagingNode {
+        guard let root = rootHolder.withLock({ $0 }) else { preconditionFailure("set by init") }
+        return root
+    }
+
+    // MARK: Finding. With the lock held.
+
+    /// Where a node of `upper/` lies.
+    ///
+    /// - Throws: ``VFSError`` `.stale` for one without a name.
+    func place(_ node: StagingNode) throws(VFSError) -> Place {
+        guard let names = table.path(node, below: root) else { throw .stale }
+        return try stored { () throws(StoreError) in try workspace.place(names) }
+    }
+
+    func place(_ parent: StagingNode, _ name: FileName) throws(VFSError) -> Place {
+        let place = try place(parent)
+        return try stored { () throws(StoreError) in try place.child(name) }
+    }
+
+    func probe(_ place: Place) throws(VFSError) -> UpperEntry? {
+        try stored { () throws(StoreError) in try workspace.overlay.probe(place) }
+    }
+
+    func baseEntry(_ name: FileName, in directory: StagingNode) throws(VFSError) -> TreeEntry? {
+        guard let tree = directory.baseTree else { return nil }
+        return try stored { () throws(StoreError) in try store.trees.entry(name, in: tree) }
+    }
+
+    /// The node of a name; nil where the union has none.
+    func child(_ parent: StagingNode, _ name: FileName, _ links: inout Links) throws(VFSError) -> StagingNode? {
+        guard parent.isDirectory else { throw VFSError(.notDirectory) }
+        if let present = table.child(parent, name) as? StagingNode { return present }
+        guard table.isLinked(parent) || parent === root else { return nil }
+        if parent.isUpper, let upper = try probe(try place(parent, name)) {
+            return upper.isWhiteout ? nil : try node(parent, name, upper, &links)
+        }
+        guard let entry = try baseEntry(name, in: parent) else { return nil }
+        let inode = InodeNumber.derived(parent.inode, name)
+        let node = table.child(parent, name) { id in
+            StagingNode(id: id, base: entry, inode: inode, in: self)
+        }
+        return node as? StagingNode
+    }
+
+    /// The node of something found in `upper/`.
+    func node(
+        _ parent: StagingNode, _ name: FileName, _ upper: UpperEntry, _ links: inout Links
+    ) throws(VFSError) -> StagingNode {
+        guard let kind = upper.file.kind else { throw VFSError(.ioError) }
+        let backing = upper.file.inode
+        let isShared = kind != .directory && upper.file.linkCount > 1
+        if isShared, let other = links.byBacking[backing], table.node(other.id) === other {
+            table.addLink(other, parent, name)
+            return other
+        }
+        let node = table.child(parent, name) { id in
+            StagingNode(id: id, upper: upper, kind: kind, inode: upper.mark.inode ?? backing, in: self)
+        }
+        guard let node = node as? StagingNode else { throw VFSError(.ioError) }
+        if isShared { links.byBacking[backing] = node }
+        return node
+    }
+
+    // MARK: Taking into upper/. With the gate passed and the lock held.
+
+    /// Gives a node of the base a place of its own in `upper/`, and before it the directories above. A file's
+    /// bytes stay where they are: see ``prepareToWrite(_:truncating:)``.
+    func materialize(_ node: StagingNode) throws(VFSError) {
+        guard case .base(let entry) = node.form else { return }
+        guard let link = table.links(node).first, let parent = link.parent as? StagingNode else {
+            throw .stale
+        }
+        try materialize(parent)
+        let place = try place(node)
+        try stored { () throws(StoreError) in
+            try workspace.overlay.layEntry(entry, inode: node.inode, at: place)
+        }
+        guard let upper = try probe(place) else { throw VFSError(.ioError) }
+        node.adopt(upper)
+        // Not every kind of file can carry the mark; while it lives the node keeps its number all the same.
+        node.keepsInode = true
+    }
+
+    // MARK: Bytes of its own. With the gate passed, without the lock.
+
+    /// Copy-up: gives a file its own bytes. Does nothing for one that has them.
+    ///
+    /// - Parameter truncating: the bytes are about to be thrown away, so none are copied.
+    func prepareToWrite(_ node: StagingNode, truncating: Bool) throws(VFSError) {
+        let isReference = try lock.withLock { _ throws(VFSError) in
+            try materialize(node)
+            return node.reference != nil
+        }
+        guard isReference else { return }
+        try copyUpLocks[Int(node.id.value % 16)].withLock { _ throws(VFSError) in
+            let work = try lock.withLock { _ throws(VFSError) in
+                guard let reference = node.reference else { return CopyUp?.none }
+                let place = try place(node)
+                let file = try called { () throws(Errno) in try Syscall.openForWriting(place) }
+                return CopyUp(reference: reference, file: file, mark: node.mark, subject: place.display)
+            }
+            // Another writer was first.
+            guard let work else { return }
+            try stored { () throws(StoreError) in
+                if truncating {
+                    try workspace.overlay.clearReference(work.file, mark: work.mark, subject: work.subject)
+                } else {
+                    try workspace.overlay.fill(
+                        work.file, from: work.reference, mark: work.mark, subject: work.subject)
+                }
+            }
+            lock.withLock { _ in
+                node.reference = nil
+                // Who reads it already goes on with the new bytes.
+                node.file?.replace(work.file, isWritable: true)
+            }
+        }
+    }
+
+    private struct CopyUp {
+        let reference: (digest: Digest, size: UInt64)
+        let file: Descriptor
+        let mark: UpperMark
+        let subject: String
+    }
+}

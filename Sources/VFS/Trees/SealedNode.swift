@@ -1,0 +1,98 @@
+internal import Objects
+internal import Store
+internal import SystemPackage
+
+/// Anything inside a sealed version. It can never change, so the kernel may keep all it learns.
+final class SealedNode: Node, @unchecked Sendable {
+    // Sendable because all of it is constant.
+    private let entry: TreeEntry
+    private let fileSystem: FileSystem
+
+    init(id: NodeID, inode: UInt64, entry: TreeEntry, in fileSystem: FileSystem) {
+        self.entry = entry
+        self.fileSystem = fileSystem
+        super.init(id: id, inode: inode, kind: entry.kind)
+    }
+
+    override func attributes() throws(VFSError) -> Attributes {
+        var attributes = Attributes(entry, inode: inode)
+        // Only a large file can have holes worth knowing of; asking costs a system call.
+        if let blob = entry.blob, entry.size >= SealedNode.holesSizeMin,
+            let status = try stored({ () throws(StoreError) in try fileSystem.store.blobs.status(blob) })
+        {
+            attributes.blocks = FileStatus(status).blocks
+        }
+        return attributes
+    }
+
+    /// Bytes.
+    private static let holesSizeMin: UInt64 = 1 << 20
+
+    override func child(_ name: FileName) throws(VFSError) -> Node? {
+        guard let tree = entry.tree else { throw VFSError(.notDirectory) }
+        if let present = fileSystem.table.child(self, name) { return present }
+        let found = try stored { () throws(StoreError) in try fileSystem.store.trees.entry(name, in: tree) }
+        guard let found else { return nil }
+        return node(for: found)
+    }
+
+    func node(for entry: TreeEntry) -> Node {
+        fileSystem.table.child(self, entry.name) { id in
+            SealedNode(
+                id: id, inode: InodeNumber.derived(inode, entry.name), entry: entry, in: fileSystem)
+        }
+    }
+
+    override func list() throws(VFSError) -> [DirectoryItem] {
+        guard let tree = entry.tree else { throw VFSError(.notDirectory) }
+        let entries = try stored { () throws(StoreError) in try fileSystem.store.trees.entries(in: tree) }
+        return entries.map {
+            DirectoryItem(name: $0.name, kind: $0.kind, inode: InodeNumber.derived(inode, $0.name))
+        }
+    }
+
+    override func target() throws(VFSError) -> [UInt8] {
+        guard case .target(let target) = entry.content else { throw VFSError(.invalidArgument) }
+        return target
+    }
+
+    override func open(_ mode: OpenMode, by caller: Caller) throws(VFSError) -> FileHandle {
+        if mode.writes || mode.truncates { throw .readOnly }
+        guard let blob = entry.blob else { throw VFSError(.invalidArgument) }
+        return SealedFile(
+            self, try stored { () throws(StoreError) in try fileSystem.store.blobs.open(blob, size: entry.size) })
+    }
+
+    override func extendedAttribute(_ name: [UInt8]) throws(VFSError) -> [UInt8]? {
+        entry.xattrs.first { $0.name == name }?.value
+    }
+
+    override func extendedAttributeNames() throws(VFSError) -> [[UInt8]] { entry.xattrs.map(\.name) }
+}
+
+/// An open sealed file: a descriptor of its blob.
+final class SealedFile: FileHandle, @unchecked Sendable {
+    // Sendable because it is constant.
+    private let blob: Descriptor
+
+    init(_ node: Node, _ blob: Descriptor) {
+        self.blob = blob
+        super.init(node, keepsCache: true)
+    }
+
+    override func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+    ) throws(VFSError) -> Int {
+        try called { () throws(Errno) in try Syscall.read(blob.fd, into: buffer, at: Int(offset)) }
+    }
+
+    override func seek(_ target: Syscall.SeekTarget, from offset: Int64) throws(VFSError) -> Int64 {
+        let found = try called { () throws(Errno) in
+            try Syscall.seek(blob.fd, to: target, from: Int(offset))
+        }
+        guard let found else { throw VFSError(.noSuchAddressOrDevice) }
+        return Int64(found)
+    }
+
+    override func descriptor() throws(VFSError) -> Descriptor { blob }
+}

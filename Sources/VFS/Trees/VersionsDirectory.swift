@@ -1,0 +1,116 @@
+internal import Objects
+internal import Store
+
+/// `versions/`: a directory for each version, a symlink for each tag, `latest` and `by-date/`. Other names by
+/// which a version can be called resolve as symlinks without being listed.
+final class VersionsDirectory: Node, @unchecked Sendable {
+    // Sendable because it is constant.
+    private let fileSystem: FileSystem
+
+    static let latest = FileName(literal: "latest")
+    static let byDate = FileName(literal: "by-date")
+
+    init(id: NodeID, in fileSystem: FileSystem) {
+        self.fileSystem = fileSystem
+        super.init(id: id, inode: InodeNumber.versions, kind: .directory)
+    }
+
+    // Its times change with every commit.
+    override var lifetime: Lifetime { .none }
+
+    override func attributes() throws(VFSError) -> Attributes {
+        let time = try fileSystem.versions.snapshot().latest?.manifest.time ?? fileSystem.started
+        return .directory(inode: inode, mode: 0o555, owner: fileSystem.owner, time: time)
+    }
+
+    override func child(_ name: FileName) throws(VFSError) -> Node? {
+        if name == VersionsDirectory.byDate { return fileSystem.byDate }
+        let snapshot = try fileSystem.versions.snapshot()
+        if let number = VersionsDirectory.number(name), let version = snapshot.byNumber[number] {
+            return fileSystem.table.child(self, name) { id in
+                SealedNode(
+                    id: id, inode: InodeNumber.version(number), entry: version.manifest.root, in: fileSystem)
+            }
+        }
+        guard let number = try resolve(name, snapshot) else {
+            fileSystem.table.removeLink(self, name)
+            return nil
+        }
+        // An alias that has moved is another symlink: a new node, since the kernel keeps what a node said.
+        if let present = fileSystem.table.child(self, name) as? VersionAlias, present.number != number {
+            fileSystem.table.removeLink(self, name)
+        }
+        return fileSystem.table.child(self, name) { id in
+            VersionAlias(
+                id: id, inode: InodeNumber.derived(inode, name), number: number, prefix: [], in: fileSystem)
+        }
+    }
+
+    /// The number of a version's own name, in the one way it is written.
+    private static func number(_ name: FileName) -> VersionNumber? {
+        guard name.bytes.first == UInt8(ascii: "v"), let value = Int64(name.display.dropFirst()) else {
+            return nil
+        }
+        let number = VersionNumber(value)
+        return Array(number.description.utf8) == name.bytes ? number : nil
+    }
+
+    private func resolve(_ name: FileName, _ snapshot: VersionIndex.Snapshot) throws(VFSError) -> VersionNumber? {
+        guard let text = String(validating: name.bytes, as: UTF8.self) else { return nil }
+        if name == VersionsDirectory.latest { return snapshot.latest?.number }
+        if let number = snapshot.tags[text] { return number }
+        do throws(StoreError) { return try fileSystem.store.resolve(text).number } catch {
+            switch error.code {
+            case .unknownVersion, .ambiguousVersion, .unknownTag, .invalidInput: return nil
+            default: throw VFSError(error)
+            }
+        }
+    }
+
+    override func list() throws(VFSError) -> [DirectoryItem] {
+        let snapshot = try fileSystem.versions.snapshot()
+        var items = [item(VersionsDirectory.byDate, .directory, fileSystem.byDate.inode)]
+        for version in snapshot.versions {
+            let name = FileName(unchecked: Array(version.number.description.utf8))
+            items.append(item(name, .directory, InodeNumber.version(version.number)))
+        }
+        let aliases = snapshot.tags.keys.map { FileName(unchecked: Array($0.utf8)) }
+        for name in aliases + (snapshot.latest == nil ? [] : [VersionsDirectory.latest]) {
+            items.append(item(name, .symlink, InodeNumber.derived(inode, name)))
+        }
+        return items.sorted { $0.name < $1.name }
+    }
+
+    private func item(_ name: FileName, _ kind: EntryKind, _ inode: UInt64) -> DirectoryItem {
+        DirectoryItem(name: name, kind: kind, inode: inode)
+    }
+}
+
+/// A symlink to a version's directory.
+final class VersionAlias: Node, @unchecked Sendable {
+    // Sendable because it is constant.
+    let number: VersionNumber
+    /// What leads from the symlink's directory to `versions/`.
+    private let prefix: [UInt8]
+    private let fileSystem: FileSystem
+
+    init(id: NodeID, inode: UInt64, number: VersionNumber, prefix: [UInt8], in fileSystem: FileSystem) {
+        self.number = number
+        self.prefix = prefix
+        self.fileSystem = fileSystem
+        super.init(id: id, inode: inode, kind: .symlink)
+    }
+
+    // A tag can be moved or deleted.
+    override var lifetime: Lifetime { .none }
+
+    override func attributes() throws(VFSError) -> Attributes {
+        let time = try fileSystem.versions.snapshot().byNumber[number]?.manifest.time ?? fileSystem.started
+        return Attributes(
+            inode: inode, kind: .symlink, mode: 0o777, linkCount: 1, uid: fileSystem.owner.uid,
+            gid: fileSystem.owner.gid, size: UInt64(try target().count), blocks: 0, atime: time, mtime: time,
+            ctime: time)
+    }
+
+    override func target() throws(VFSError) -> [UInt8] { prefix + Array(number.description.utf8) }
+}
