@@ -10,7 +10,9 @@ extension ControlRequest {
     public func perform(at storePath: String, progress: Progress = .none) throws(StoreError) -> JSONValue {
         var tries = 0
         while true {
-            if let result = try ControlClient.perform(self, at: storePath, progress: progress) { return result }
+            if let result = try ControlClient.perform(self, at: storePath, progress: progress) {
+                return result
+            }
             do throws(StoreError) {
                 return try performAsOwner(storePath, progress)
             } catch {

@@ -24,7 +24,8 @@ public enum StoreOwnership {
 
     /// The process that owns the store, by what it noted itself; nil where none did.
     public static func owner(_ path: String) -> Int32? {
-        guard let file = try? Syscall.open(at: AT_FDCWD, RawPath(path + "/lock"), O_RDONLY) else { return nil }
+        let lock = RawPath(path + "/lock")
+        guard let file = try? Syscall.open(at: AT_FDCWD, lock, O_RDONLY) else { return nil }
         var buffer = [UInt8](repeating: 0, count: 32)
         let count = buffer.withUnsafeMutableBytes { (try? Syscall.read(file.fd, into: $0, at: 0)) ?? 0 }
         return Int32(String(decoding: buffer.prefix(count).prefix { $0 != 10 }, as: UTF8.self))

@@ -1,4 +1,4 @@
-internal import Objects
+public import Objects
 public import Store
 
 /// What came of bytes that were written to `.firn/commit`.

@@ -1,4 +1,4 @@
-public import Objects
+internal import Objects
 public import Store
 
 /// Performs what a ``ControlRequest`` asks for on a store that this process owns.
@@ -47,7 +47,7 @@ public final class Engine: Sendable {
         case .importTree(let request): try importTree(request, caller: caller, progress: progress)
         case .forget(let request): try forget(request)
         case .gc(let isDryRun): try collectGarbage(isDryRun: isDryRun, progress: progress)
-        case .status: try status()
+        case .status(let listsChanges): try status(listsChanges: listsChanges)
         case .unmount: try unmount()
         }
     }

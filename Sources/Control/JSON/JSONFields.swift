@@ -1,5 +1,5 @@
 internal import Objects
-public import Store
+internal import Store
 
 /// Takes an object apart member by member and refuses what is not what was expected, by name.
 ///

@@ -122,7 +122,8 @@ public struct JSONParser {
 
     private mutating func digits() throws(JSONParseError) {
         let start = index
-        while index < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[index]) { index += 1 }
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        while index < bytes.count, digits.contains(bytes[index]) { index += 1 }
         if index == start {
             _ = try peek()
             throw malformed("a digit is missing here")

@@ -25,7 +25,7 @@ extension JSONValue {
             }
         case .object(let members):
             JSONValue.write(members, between: "{", "}", to: &text, indentation) { member, text, inner in
-                write(member.key, to: &text)
+                JSONValue.write(member.key, to: &text)
                 text += inner == nil ? ":" : ": "
                 member.value.write(to: &text, indentation: inner)
             }

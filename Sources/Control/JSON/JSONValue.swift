@@ -39,12 +39,14 @@ extension JSONValue {
     /// Null where there is nothing.
     public static func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
 
-    public static func texts(_ values: some Sequence<String>) -> JSONValue { .array(values.map { .string($0) }) }
+    public static func texts(_ values: some Sequence<String>) -> JSONValue {
+        .array(values.map { .string($0) })
+    }
 
     /// Pairs without an order of their own come in order of their keys' bytes.
     public static func sorted(_ pairs: [String: JSONValue]) -> JSONValue {
-        .object(
-            pairs.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { Member($0.key, $0.value) })
+        let sorted = pairs.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+        return .object(sorted.map { Member($0.key, $0.value) })
     }
 
     /// This object with `other`'s members after its own; other kinds of values have none.

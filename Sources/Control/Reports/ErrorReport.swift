@@ -65,6 +65,7 @@ extension StoreError.Code {
     }
 
     init(text: String, errno: Int?) {
-        self = StoreError.Code.plain[text] ?? .system(Errno(rawValue: errno.flatMap { CInt(exactly: $0) } ?? 5))
+        let errno = errno.flatMap { CInt(exactly: $0) }.map { Errno(rawValue: $0) }
+        self = StoreError.Code.plain[text] ?? .system(errno ?? .ioError)
     }
 }

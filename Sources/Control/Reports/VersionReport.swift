@@ -24,7 +24,8 @@ extension JSONValue {
             "bytes": .integer(version.bytes),
             "new_blobs": .integer(version.newBlobs),
             "new_bytes": .integer(version.newBytes),
-            "open_at_seal": .array(manifest.openAtSeal.map { .path($0.path).appending(["torn": .bool($0.isTorn)]) }),
+            "open_at_seal": .array(
+                manifest.openAtSeal.map { .path($0.path).appending(["torn": .bool($0.isTorn)]) }),
         ])
     }
 

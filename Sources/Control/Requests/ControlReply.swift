@@ -23,8 +23,12 @@ public enum ControlReply: Hashable, Sendable {
     /// - Throws: ``StoreError`` when the line is no answer.
     public init(line: [UInt8]) throws(StoreError) {
         let json: JSONValue
-        do throws(JSONParseError) { json = try JSONParser.parse(line) } catch { throw ControlReply.unreadable }
-        guard let member = json.members.first, json.members.count == 1 else { throw ControlReply.unreadable }
+        do throws(JSONParseError) { json = try JSONParser.parse(line) } catch {
+            throw ControlReply.unreadable
+        }
+        guard let member = json.members.first, json.members.count == 1 else {
+            throw ControlReply.unreadable
+        }
         switch member.key {
         case "progress":
             guard let done = member.value["done"].integer, let total = member.value["total"].integer else {

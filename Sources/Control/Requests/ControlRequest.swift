@@ -21,7 +21,8 @@ public enum ControlRequest: Hashable, Sendable {
     case importTree(ImportRequest)
     case forget(ForgetRequest)
     case gc(isDryRun: Bool)
-    case status
+    /// - Parameter listsChanges: whether every staged change is listed too.
+    case status(listsChanges: Bool)
     case unmount
 
     /// A key and a value to be added to a version.
@@ -69,7 +70,8 @@ extension ControlRequest {
     private var fields: JSONValue {
         switch self {
         case .commit(let request): request.json
-        case .abort, .status, .unmount: [:]
+        case .abort, .unmount: [:]
+        case .status(let listsChanges): ["changes": .bool(listsChanges)]
         case .tag(let name, let version, let moves):
             ["name": .string(name), "version": .string(version), "force": .bool(moves)]
         case .untag(let names): ["names": .texts(names)]
@@ -137,7 +139,7 @@ extension ControlRequest {
         case "import": return .importTree(try ImportRequest(from: &fields))
         case "forget": return .forget(try ForgetRequest(from: &fields))
         case "gc": return .gc(isDryRun: try fields.flag("dry_run"))
-        case "status": return .status
+        case "status": return .status(listsChanges: try fields.flag("changes"))
         case "unmount": return .unmount
         default: throw StoreError(.invalidInput, "there is no such verb", subject: verb)
         }

@@ -1,4 +1,4 @@
-public import Objects
+internal import Objects
 public import Store
 
 /// Which versions to forget: those that a policy does not keep, or those that are named.

@@ -24,9 +24,10 @@ extension ImportRequest {
     init(from fields: inout JSONFields) throws(StoreError) {
         guard let source = fields.value("source")?.exactBytes else { throw fields.missing("source") }
         self.source = source
-        target = try fields.value("target").map { value throws(StoreError) in
-            try TreePath(exact: value)
-        } ?? .root
+        target =
+            try fields.value("target").map { value throws(StoreError) in
+                try TreePath(exact: value)
+            } ?? .root
         isForced = try fields.flag("force")
         commit = try fields.value("commit").map { value throws(StoreError) in
             try CommitRequest(json: value, allowsAuthor: true)

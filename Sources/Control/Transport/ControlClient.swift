@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Glibc
 public import Store
 internal import SystemPackage

@@ -1,7 +1,8 @@
-internal import Foundation
 internal import Glibc
 public import Store
 internal import SystemPackage
+
+internal import class Foundation.Thread
 
 /// Answers requests at `STORE/control.sock` while a daemon owns the store.
 ///

@@ -39,8 +39,10 @@ enum ControlSocket {
 
     /// nil when there was none to accept after all.
     static func accept(_ listener: Int32) -> Descriptor? {
-        let fd = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
-        return fd < 0 ? nil : Descriptor(fd)
+        let fd = Glibc.accept(listener, nil, nil)
+        guard fd >= 0 else { return nil }
+        _ = fcntl(fd, F_SETFD, FD_CLOEXEC)
+        return Descriptor(fd)
     }
 
     /// The process at the other end, as the kernel noted it when it connected.
@@ -80,7 +82,7 @@ enum ControlSocket {
             done += try bytes.withUnsafeBytes { buffer -> Result<Int, Errno> in
                 Result { () throws(Errno) in
                     try checked {
-                        Glibc.send(fd, buffer.baseAddress! + done, buffer.count - done, Int32(MSG_NOSIGNAL.rawValue))
+                        Glibc.send(fd, buffer.baseAddress! + done, buffer.count - done, Int32(MSG_NOSIGNAL))
                     }
                 }
             }.get()

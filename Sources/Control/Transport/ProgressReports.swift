@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Store
 
 /// Turns what the store says of its progress into replies, ten a second at most.
