@@ -1,5 +1,6 @@
 internal import CFuse
 internal import CFuse3
+internal import CLinux
 internal import Glibc
 public import Logging
 internal import Objects
@@ -113,6 +114,16 @@ public final class Session: @unchecked Sendable {
 
     /// Makes ``wait()`` return.
     public func stop() { firn_channel_stop(channel) }
+
+    /// SIGTERM, SIGINT and SIGHUP, which must be blocked in every thread, make ``wait()`` return. A thread of its
+    /// own waits for them; it lives until the process ends.
+    public func stopOnTermination() {
+        _ = startThread { [self] in
+            let signal = firn_wait_termination()
+            logger.notice("ending on a signal", metadata: ["signal": "\(signal)"])
+            stop()
+        }
+    }
 
     /// Whether the kernel reads and writes files without asking.
     public var hasPassthrough: Bool { firn_channel_has_passthrough(channel) != 0 }
