@@ -50,7 +50,7 @@ extension StagingTree {
             let kind = try make(place, new, in: parent, by: caller)
             guard let upper = try probe(place) else { throw VFSError(.ioError) }
             return self.table.child(parent, name) { id in
-                StagingNode(id: id, upper: upper, kind: kind, inode: upper.file.inode, in: self)
+                StagingNode(id: id, upper: upper, kind: kind, inode: number(of: upper), in: self)
             }
         }
     }
@@ -69,7 +69,7 @@ extension StagingTree {
             try give(descriptor, to: caller, mode: effective, in: parent)
             let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
             let node = self.table.child(parent, name) { id in
-                StagingNode(id: id, upper: upper, kind: .file, inode: upper.file.inode, in: self)
+                StagingNode(id: id, upper: upper, kind: .file, inode: number(of: upper), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
             node.file = StagedFile(
@@ -91,7 +91,7 @@ extension StagingTree {
             try give(descriptor, to: caller, mode: effective, in: parent)
             let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
             let node = self.table.addNameless { id in
-                StagingNode(id: id, upper: upper, kind: .file, inode: upper.file.inode, in: self)
+                StagingNode(id: id, upper: upper, kind: .file, inode: number(of: upper), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
             node.file = StagedFile(
