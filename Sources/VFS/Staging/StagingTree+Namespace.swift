@@ -228,13 +228,18 @@ extension StagingTree {
                     try workspace.overlay.remove(place, leavesWhiteout: isInBase)
                 }
             }
-            detach(node, parent, name, &links)
+            self.table.removeLink(parent, name)
+            forgetIfGone(node, &links)
         }
     }
 
-    private func detach(_ node: StagingNode, _ parent: StagingNode, _ name: FileName, _ links: inout Links) {
-        table.removeLink(parent, name)
-        if let backing = node.backing, !table.isLinked(node) { links.byBacking[backing] = nil }
+    /// To be called when `node` has lost a name. One that names unknown to the table may still lead to is kept in
+    /// mind, since its open handles and those names must meet in one node.
+    private func forgetIfGone(_ node: StagingNode, _ links: inout Links) {
+        guard let backing = node.backing, !table.isLinked(node), (node.lastAttributes?.linkCount ?? 0) <= 1 else {
+            return
+        }
+        links.byBacking[backing] = nil
     }
 
     // MARK: Renaming
@@ -270,9 +275,7 @@ extension StagingTree {
                     source, to: target, isDirectory: node.isDirectory, leavesWhiteout: isInBase)
             }
             self.table.move(parent, name, to: newParent, newName)
-            if let backing = replaced?.backing, let replaced, !self.table.isLinked(replaced) {
-                links.byBacking[backing] = nil
-            }
+            if let replaced { forgetIfGone(replaced, &links) }
         }
     }
 
