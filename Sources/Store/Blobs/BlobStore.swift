@@ -154,8 +154,9 @@ public final class BlobStore: Sendable {
         for prefix in Set(digests.map { $0.hex.prefix(2) }).sorted() {
             try faults.reach(.syncDirectory, "objects/\(prefix)")
             try system("sync", "objects/\(prefix)") { () throws(Errno) in
-                try Syscall.sync(
-                    try Syscall.open(at: objects.fd, RawPath(String(prefix)), O_RDONLY | O_DIRECTORY).fd)
+                let directory = try Syscall.open(
+                    at: objects.fd, RawPath(String(prefix)), O_RDONLY | O_DIRECTORY)
+                try Syscall.sync(directory.fd)
             }
         }
         try system("sync", "objects") { () throws(Errno) in try Syscall.sync(objects.fd) }

@@ -230,8 +230,8 @@ extension Workspace {
 
     fileprivate func syncNext() throws(StoreError) {
         try system("sync", "next/") { () throws(Errno) in
-            try Syscall.sync(
-                try Syscall.open(at: directory.fd, Workspace.nextName, O_RDONLY | O_DIRECTORY).fd)
+            let next = try Syscall.open(at: directory.fd, Workspace.nextName, O_RDONLY | O_DIRECTORY)
+            try Syscall.sync(next.fd)
             try Syscall.sync(directory.fd)
         }
     }

@@ -122,8 +122,8 @@ public final class Workspace: Sendable {
         let next = WorkspaceMark(generation: mark.generation + 1, version: version.digest)
         let found = try system("look at", "next/") { () throws(Errno) -> [UInt8]? in
             guard try Syscall.statIfPresent(at: directory.fd, nextName) != nil else { return nil }
-            return try Syscall.attribute(
-                try Syscall.open(at: directory.fd, nextName, O_RDONLY | O_DIRECTORY).fd, WorkspaceMark.name)
+            let next = try Syscall.open(at: directory.fd, nextName, O_RDONLY | O_DIRECTORY)
+            return try Syscall.attribute(next.fd, WorkspaceMark.name)
         }
         if found != next.encoded {
             try makeUpper(nextName, in: directory, overlay, root: version.manifest.root, next)
