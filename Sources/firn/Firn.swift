@@ -34,6 +34,7 @@ struct Firn: ParsableCommand {
               firn log
             """,
         version: Program.version,
+        subcommands: [GenerateManual.self],
         groupedSubcommands: [
             CommandGroup(name: "Set up:", subcommands: [Init.self, Mount.self, Unmount.self, Status.self]),
             CommandGroup(name: "Write:", subcommands: [Commit.self, Abort.self, Import.self]),
@@ -42,20 +43,19 @@ struct Firn: ParsableCommand {
                 subcommands: [Log.self, Show.self, Diff.self, List.self, Cat.self, Usage.self, Export.self]),
             CommandGroup(name: "Name:", subcommands: [Tag.self, Annotate.self, Pin.self, Unpin.self]),
             CommandGroup(name: "Go back:", subcommands: [Restore.self]),
-            CommandGroup(
-                name: "Keep:",
-                subcommands: [Forget.self, CollectGarbage.self, Verify.self, GenerateManual.self]),
+            CommandGroup(name: "Keep:", subcommands: [Forget.self, CollectGarbage.self, Verify.self]),
         ])
 
     static func main() {
         let arguments = RawArgument.all
-        exit(run(program: arguments.first ?? "firn", Array(arguments.dropFirst())).rawValue)
+        let words = Array(arguments.dropFirst())
+        if let program = arguments.first, MountHelper.isCalled(program) { exit(MountHelper.run(words)) }
+        exit(run(words).rawValue)
     }
 
     /// Runs one command line and returns the status to exit with; everything has been said by then.
-    static func run(program: String, _ arguments: [String]) -> ExitStatus {
+    static func run(_ arguments: [String]) -> ExitStatus {
         do {
-            if let status = MountHelper.run(program: program, arguments) { return status }
             var command = try parseAsRoot(arguments)
             try command.run()
             return .done
