@@ -9,12 +9,12 @@ internal import VFS
 
 /// The answer to one request: the only caller of `fuse_reply_*`, the only place where errors end, and the only
 /// log of operations.
-struct Reply: ~Copyable {
+struct Reply {
     private let request: Request
 
     /// Runs `body`, which answers through the reply it is given, or throws; then that is the answer.
     static func run(
-        _ request: Request, _ operation: StaticString, _ body: (borrowing Reply) throws(VFSError) -> Void
+        _ request: Request, _ operation: StaticString, _ body: (Reply) throws(VFSError) -> Void
     ) {
         do throws(VFSError) {
             try body(Reply(request: request))
@@ -47,7 +47,12 @@ struct Reply: ~Copyable {
     func created(_ entry: Entry, _ file: OpenedFile, _ info: UnsafeMutablePointer<fuse_file_info>) {
         var parameters = fuse_entry_param(entry)
         info.pointee.set(file)
-        let result = fuse_reply_create(request.pointer, &parameters, info)
+        let result =
+            if let backing = file.backing {
+                firn_reply_create_passthrough(request.pointer, &parameters, file.handle.value, backing.id)
+            } else {
+                fuse_reply_create(request.pointer, &parameters, info)
+            }
         if result != 0 { request.fileSystem.release(file.handle) }
         giveBack(entry, unless: result)
     }
@@ -64,7 +69,13 @@ struct Reply: ~Copyable {
 
     func opened(_ file: OpenedFile, _ info: UnsafeMutablePointer<fuse_file_info>) {
         info.pointee.set(file)
-        if fuse_reply_open(request.pointer, info) != 0 { request.fileSystem.release(file.handle) }
+        let result =
+            if let backing = file.backing {
+                firn_reply_open_passthrough(request.pointer, file.handle.value, backing.id)
+            } else {
+                fuse_reply_open(request.pointer, info)
+            }
+        if result != 0 { request.fileSystem.release(file.handle) }
     }
 
     func openedDirectory(_ handle: HandleID, isConstant: Bool, _ info: UnsafeMutablePointer<fuse_file_info>) {

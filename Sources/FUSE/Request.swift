@@ -33,14 +33,14 @@ struct Request: @unchecked Sendable {
     }
 
     /// Answers on this thread.
-    func answer(_ operation: StaticString, _ body: (borrowing Reply) throws(VFSError) -> Void) {
+    func answer(_ operation: StaticString, _ body: (Reply) throws(VFSError) -> Void) {
         Reply.run(self, operation, body)
     }
 
     /// Answers on a thread that may wait: for work that copies or syncs, and for any change while a seal holds
     /// changes up, so that reads go on.
     func answerSlowly(
-        _ operation: StaticString, _ body: @escaping @Sendable (borrowing Reply) throws(VFSError) -> Void
+        _ operation: StaticString, _ body: @escaping @Sendable (Reply) throws(VFSError) -> Void
     ) {
         session.workers.run { Reply.run(self, operation, body) }
     }
@@ -48,7 +48,7 @@ struct Request: @unchecked Sendable {
     /// Answers a change: here, or where waiting is allowed if it would have to wait.
     func answerChange(
         _ operation: StaticString, isSlow: Bool = false,
-        _ body: @escaping @Sendable (borrowing Reply) throws(VFSError) -> Void
+        _ body: @escaping @Sendable (Reply) throws(VFSError) -> Void
     ) {
         if isSlow || fileSystem.isHeld {
             answerSlowly(operation, body)

@@ -12,7 +12,9 @@ public final class TestDirectory: Sendable {
     public init() {
         let parent = ProcessInfo.processInfo.environment["FIRN_TEST_DIRECTORY"] ?? "/var/tmp"
         var template = Array("\(parent)/firn-test-XXXXXX".utf8CString)
-        guard let made = mkdtemp(&template) else { preconditionFailure("cannot make a directory in \(parent)") }
+        guard let made = mkdtemp(&template) else {
+            preconditionFailure("cannot make a directory in \(parent)")
+        }
         path = String(cString: made)
     }
 

@@ -150,7 +150,8 @@ extension StagingTree {
             return try called { () throws(Errno) in try body(place.absolute) }
         }
         guard let file = node.file, !file.isBlob else { throw .stale }
-        return try called { () throws(Errno) in try body(Syscall.path(of: file.descriptor)) }
+        let open = file.descriptor
+        return try called { () throws(Errno) in try body(Syscall.path(of: open)) }
     }
 }
 

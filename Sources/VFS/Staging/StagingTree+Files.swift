@@ -15,8 +15,9 @@ extension StagingTree {
             return try lock.withLock { _ throws(VFSError) in
                 let handle = try handle(node, writes: true)
                 if mode.truncates, let file = node.file {
-                    try clearSetIDs(file.descriptor, by: caller)
-                    try called { () throws(Errno) in try Syscall.truncate(file.descriptor.fd, to: 0) }
+                    let open = file.descriptor
+                    try clearSetIDs(open, by: caller)
+                    try called { () throws(Errno) in try Syscall.truncate(open.fd, to: 0) }
                 }
                 return handle
             }
@@ -28,6 +29,7 @@ extension StagingTree {
         let file = try openFile(node, writes: writes)
         node.file = file
         node.openCount += 1
+        if writes { node.writeCount += 1 }
         if writes, let backing = node.backing { workspace.tracker.opened(backing) }
         return StagingHandle(node, file, writes: writes ? node.backing : nil)
     }
@@ -52,7 +54,8 @@ extension StagingTree {
         let descriptor = try called { () throws(Errno) in
             writes ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
         }
-        return StagedFile(descriptor, isWritable: writes, isBlob: false)
+        return StagedFile(
+            descriptor, isWritable: writes, isBlob: false, backing: try backing(descriptor))
     }
 
     private func sealedBytes(_ node: StagingNode) -> (digest: Digest, size: UInt64)? {
@@ -63,7 +66,13 @@ extension StagingTree {
     func close(_ handle: StagingHandle, _ node: StagingNode) {
         lock.withLock { _ in
             node.openCount -= 1
-            if node.openCount == 0 { node.file = nil }
+            if handle.writes != nil { node.writeCount -= 1 }
+            if node.openCount == 0 {
+                node.file = nil
+            } else if node.writeCount == 0 {
+                // Only readers are left: the seal must not take this descriptor for a writer's.
+                node.file?.stopWriting()
+            }
         }
         if let backing = handle.writes { workspace.tracker.closed(backing) }
     }
