@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,6 +20,33 @@ enum {
     OPCODE_TMPFILE = 51,
 };
 #define FLAG_HANDLE_KILLPRIV_V2 (1U << 28)
+#define FLAG_INIT_EXT (1U << 30)
+#define FLAG2_PASSTHROUGH (1U << 5) // bit 37 of both words
+#define OPEN_NOFLUSH (1U << 5)
+#define OPEN_PASSTHROUGH (1U << 7)
+
+struct open_out {
+    uint64_t fh;
+    uint32_t open_flags;
+    int32_t backing_id;
+};
+_Static_assert(sizeof(struct open_out) == 16, "fuse_open_out");
+
+struct entry_out {
+    uint64_t nodeid, generation, entry_valid, attr_valid;
+    uint32_t entry_valid_nsec, attr_valid_nsec;
+    uint64_t ino, size, blocks, atime, mtime, ctime;
+    uint32_t atimensec, mtimensec, ctimensec, mode, nlink, uid, gid, rdev, blksize, flags;
+};
+_Static_assert(sizeof(struct entry_out) == 128, "fuse_entry_out");
+
+struct backing_map {
+    int32_t fd;
+    uint32_t flags;
+    uint64_t padding;
+};
+#define BACKING_OPEN _IOW(229, 1, struct backing_map)
+#define BACKING_CLOSE _IOW(229, 2, uint32_t)
 
 struct in_header {
     uint32_t len, opcode;
@@ -55,6 +84,9 @@ struct firn_channel {
     int stop;             // an eventfd, readable once stopped
     uint64_t init_unique; // of the FUSE_INIT being answered
     uint32_t offered;     // flags of that request
+    uint32_t offered2;
+    int wants_passthrough;
+    atomic_int passthrough;
     atomic_int ended;
 };
 
@@ -75,6 +107,7 @@ static ssize_t channel_read(int fd, void *buffer, size_t length, void *userdata)
         memcpy(&in, header + 1, have < sizeof in ? have : sizeof in);
         channel->init_unique = header->unique;
         channel->offered = in.flags;
+        channel->offered2 = in.flags & FLAG_INIT_EXT ? in.flags2 : 0;
     }
     return count;
 }
@@ -88,6 +121,12 @@ static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userda
             struct init_out *out = iov[1].iov_base;
             // Without it the kernel asks for security.capability before every single write.
             out->flags |= channel->offered & FLAG_HANDLE_KILLPRIV_V2;
+            if (channel->wants_passthrough && (channel->offered2 & FLAG2_PASSTHROUGH)) {
+                out->flags |= FLAG_INIT_EXT;
+                out->flags2 |= FLAG2_PASSTHROUGH;
+                out->max_stack_depth = 1;
+                channel->passthrough = 1;
+            }
             channel->init_unique = 0;
         }
     }
@@ -165,3 +204,72 @@ void firn_channel_stop(struct firn_channel *channel) {
 }
 
 int firn_channel_ended(struct firn_channel *channel) { return channel->ended; }
+
+void firn_channel_want_passthrough(struct firn_channel *channel) { channel->wants_passthrough = 1; }
+
+int firn_channel_has_passthrough(struct firn_channel *channel) { return channel->passthrough; }
+
+int32_t firn_backing_open(struct firn_channel *channel, int fd) {
+    struct backing_map map = {.fd = fd};
+    int id = ioctl(channel->fd, BACKING_OPEN, &map);
+    if (id > 0) return id;
+    int error = errno;
+    // Not allowed to this user, or a backing filesystem that is stacked itself: it will not be next time.
+    if (error == EPERM || error == ELOOP || error == EOPNOTSUPP || error == ENOTTY) channel->passthrough = 0;
+    return -error;
+}
+
+void firn_backing_close(struct firn_channel *channel, int32_t id) {
+    uint32_t number = (uint32_t)id;
+    // Fails only for an id that is none; the caller has it from firn_backing_open.
+    (void)ioctl(channel->fd, BACKING_CLOSE, &number);
+}
+
+static void set_open(struct open_out *out, uint64_t handle, int32_t backing) {
+    memset(out, 0, sizeof *out);
+    out->fh = handle;
+    out->open_flags = OPEN_PASSTHROUGH | OPEN_NOFLUSH;
+    out->backing_id = backing;
+}
+
+int firn_reply_open_passthrough(fuse_req_t request, uint64_t handle, int32_t backing) {
+    struct open_out out;
+    set_open(&out, handle, backing);
+    return fuse_reply_buf(request, (const char *)&out, sizeof out);
+}
+
+static void set_timeout(double timeout, uint64_t *seconds, uint32_t *nanoseconds) {
+    *seconds = (uint64_t)timeout;
+    *nanoseconds = (uint32_t)((timeout - (double)*seconds) * 1e9);
+}
+
+int firn_reply_create_passthrough(fuse_req_t request, const struct fuse_entry_param *entry,
+                                  uint64_t handle, int32_t backing) {
+    const struct stat *attr = &entry->attr;
+    struct {
+        struct entry_out entry;
+        struct open_out open;
+    } out;
+    memset(&out, 0, sizeof out);
+    out.entry.nodeid = entry->ino;
+    out.entry.generation = entry->generation;
+    set_timeout(entry->entry_timeout, &out.entry.entry_valid, &out.entry.entry_valid_nsec);
+    set_timeout(entry->attr_timeout, &out.entry.attr_valid, &out.entry.attr_valid_nsec);
+    out.entry.ino = attr->st_ino;
+    out.entry.size = (uint64_t)attr->st_size;
+    out.entry.blocks = (uint64_t)attr->st_blocks;
+    out.entry.atime = (uint64_t)attr->st_atim.tv_sec;
+    out.entry.mtime = (uint64_t)attr->st_mtim.tv_sec;
+    out.entry.ctime = (uint64_t)attr->st_ctim.tv_sec;
+    out.entry.atimensec = (uint32_t)attr->st_atim.tv_nsec;
+    out.entry.mtimensec = (uint32_t)attr->st_mtim.tv_nsec;
+    out.entry.ctimensec = (uint32_t)attr->st_ctim.tv_nsec;
+    out.entry.mode = attr->st_mode;
+    out.entry.nlink = (uint32_t)attr->st_nlink;
+    out.entry.uid = attr->st_uid;
+    out.entry.gid = attr->st_gid;
+    out.entry.rdev = (uint32_t)attr->st_rdev;
+    out.entry.blksize = (uint32_t)attr->st_blksize;
+    set_open(&out.open, handle, backing);
+    return fuse_reply_buf(request, (const char *)&out, sizeof out);
+}

@@ -7,16 +7,19 @@ public struct MountOptions: Hashable, Sendable {
     /// /etc/fuse.conf for it, unless root mounts.
     public let allowsOther: Bool
     public let isReadOnly: Bool
+    /// Whether the kernel is to read and write files without the daemon, where it can.
+    public let passesThrough: Bool
     /// Threads that receive requests.
     public let threadCount: Int
 
     public init(
-        mountpoint: String, source: String, allowsOther: Bool, isReadOnly: Bool, threadCount: Int
+        mountpoint: String, source: String, allowsOther: Bool, isReadOnly: Bool, passesThrough: Bool, threadCount: Int
     ) {
         self.mountpoint = mountpoint
         self.source = source
         self.allowsOther = allowsOther
         self.isReadOnly = isReadOnly
+        self.passesThrough = passesThrough
         self.threadCount = threadCount
     }
 

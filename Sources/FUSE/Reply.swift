@@ -47,7 +47,12 @@ struct Reply {
     func created(_ entry: Entry, _ file: OpenedFile, _ info: UnsafeMutablePointer<fuse_file_info>) {
         var parameters = fuse_entry_param(entry)
         info.pointee.set(file)
-        let result = fuse_reply_create(request.pointer, &parameters, info)
+        let result =
+            if let backing = file.backing {
+                firn_reply_create_passthrough(request.pointer, &parameters, file.handle.value, backing.id)
+            } else {
+                fuse_reply_create(request.pointer, &parameters, info)
+            }
         if result != 0 { request.fileSystem.release(file.handle) }
         giveBack(entry, unless: result)
     }
@@ -64,7 +69,13 @@ struct Reply {
 
     func opened(_ file: OpenedFile, _ info: UnsafeMutablePointer<fuse_file_info>) {
         info.pointee.set(file)
-        if fuse_reply_open(request.pointer, info) != 0 { request.fileSystem.release(file.handle) }
+        let result =
+            if let backing = file.backing {
+                firn_reply_open_passthrough(request.pointer, file.handle.value, backing.id)
+            } else {
+                fuse_reply_open(request.pointer, info)
+            }
+        if result != 0 { request.fileSystem.release(file.handle) }
     }
 
     func openedDirectory(_ handle: HandleID, isConstant: Bool, _ info: UnsafeMutablePointer<fuse_file_info>) {

@@ -1,5 +1,6 @@
 internal import CFuse
 internal import CFuse3
+internal import CLinux
 internal import Glibc
 public import Logging
 internal import Objects
@@ -49,6 +50,11 @@ public final class Session: @unchecked Sendable {
             throw StoreError(
                 Errno(rawValue: code == 0 ? EPERM : code), doing: "mount", subject: options.mountpoint)
         }
+        if options.passesThrough {
+            firn_channel_want_passthrough(channel)
+            let kernel = KernelChannel(pointer: channel)
+            fileSystem.usePassthrough { kernel.register($0) }
+        }
         guard firn_channel_attach(channel, session) == 0 else {
             let code = errno
             fuse_session_unmount(session)
@@ -56,6 +62,19 @@ public final class Session: @unchecked Sendable {
                 Errno(rawValue: code), doing: "take over the connection", subject: options.mountpoint)
         }
         owner.session = self
+    }
+
+    /// The connection, for whom it is only a means to register files.
+    private struct KernelChannel: @unchecked Sendable {
+        // Sendable because the calls below are single system calls; the channel outlives the file system's use.
+        let pointer: OpaquePointer
+
+        func register(_ descriptor: Descriptor) -> BackingFile? {
+            guard firn_channel_has_passthrough(pointer) != 0 else { return nil }
+            let id = firn_backing_open(pointer, descriptor.fd)
+            guard id > 0 else { return nil }
+            return BackingFile(id: id) { firn_backing_close(pointer, $0) }
+        }
     }
 
     /// What a request's userdata leads to. Weak: the session owns the channel.
@@ -96,6 +115,19 @@ public final class Session: @unchecked Sendable {
     /// Makes ``wait()`` return.
     public func stop() { firn_channel_stop(channel) }
 
+    /// SIGTERM, SIGINT and SIGHUP, which must be blocked in every thread, make ``wait()`` return. A thread of its
+    /// own waits for them; it lives until the process ends.
+    public func stopOnTermination() {
+        _ = startThread { [self] in
+            let signal = firn_wait_termination()
+            logger.notice("ending on a signal", metadata: ["signal": "\(signal)"])
+            stop()
+        }
+    }
+
+    /// Whether the kernel reads and writes files without asking.
+    public var hasPassthrough: Bool { firn_channel_has_passthrough(channel) != 0 }
+
     /// Whether the kernel has ended the connection.
     public var hasEnded: Bool { firn_channel_ended(channel) != 0 }
 
@@ -106,6 +138,12 @@ public final class Session: @unchecked Sendable {
     }
 
     // MARK: Telling the kernel
+
+    /// Makes the kernel ask for a file's attributes again: what was written through a mapping of a backing file
+    /// changes times it does not see. Takes no lock of the kernel's, so it may be called from a request.
+    func refreshAttributes(_ node: NodeID) {
+        if hasPassthrough { _ = fuse_lowlevel_notify_inval_inode(session, node.value, -1, 0) }
+    }
 
     /// Makes the kernel look up these names again. Not to be called from a request, nor with a lock held: the
     /// kernel may hold the directory while it waits for an answer.

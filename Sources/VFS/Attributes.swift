@@ -140,6 +140,8 @@ public struct OpenedFile: Sendable {
     public let keepsCache: Bool
     /// Reads and writes are to come here, whatever the kernel has.
     public let isDirect: Bool
+    /// Reads and writes are to go there instead.
+    public let backing: BackingFile?
 }
 
 /// Inode numbers. The backing filesystem's own serve for what is staged; everything else has bit 62 set and is

@@ -140,6 +140,9 @@ class FileHandle: @unchecked Sendable {
         throw .notSupported
     }
 
+    /// Where the kernel reads and writes without asking, if it does.
+    var backing: BackingFile? { nil }
+
     /// The open file behind it, for copies inside the kernel.
     func descriptor() throws(VFSError) -> Descriptor { throw .notSupported }
 }

@@ -30,6 +30,20 @@ void firn_channel_stop(struct firn_channel *channel);
 // Whether the kernel has ended the connection: the mount is gone.
 int firn_channel_ended(struct firn_channel *channel);
 
+// Passthrough (Linux 6.9): the kernel reads, writes and maps an open file's backing file without asking.
+
+// To be called before firn_channel_attach: asks for passthrough when the session begins.
+void firn_channel_want_passthrough(struct firn_channel *channel);
+// Whether the kernel agreed to it and nothing has shown since that it does not work here.
+int firn_channel_has_passthrough(struct firn_channel *channel);
+// Registers an open file (O_PATH will do; it may be closed afterwards). Returns its id, or -errno.
+int32_t firn_backing_open(struct firn_channel *channel, int fd);
+void firn_backing_close(struct firn_channel *channel, int32_t id);
+// Like fuse_reply_open and fuse_reply_create with a file handle, for a backing file.
+int firn_reply_open_passthrough(fuse_req_t request, uint64_t handle, int32_t backing);
+int firn_reply_create_passthrough(fuse_req_t request, const struct fuse_entry_param *entry,
+                                  uint64_t handle, int32_t backing);
+
 // The name in a FUSE_CREATE that stands for FUSE_TMPFILE; no file can be called this.
 #define FIRN_NAMELESS "/"
 

@@ -42,9 +42,10 @@ extension Session {
                 reply.created(entry, file, &info)
             }
         }
-        table.release = { request, _, info in
+        table.release = { request, node, info in
             guard let request = Request(request), let info else { return }
             request.fileSystem.release(HandleID(info.pointee.fh))
+            if OpenMode(flags: info.pointee.flags).writes { request.session.refreshAttributes(NodeID(node)) }
             request.answer("release") { $0.done() }
         }
         table.flush = { request, _, info in
@@ -55,11 +56,12 @@ extension Session {
                 reply.done()
             }
         }
-        table.fsync = { request, _, dataOnly, info in
+        table.fsync = { request, node, dataOnly, info in
             guard let request = Request(request), let info else { return }
             let handle = HandleID(info.pointee.fh)
             request.answerSlowly("fsync") { (reply) throws(VFSError) in
                 try request.fileSystem.sync(handle, dataOnly: dataOnly != 0)
+                request.session.refreshAttributes(NodeID(node))
                 reply.done()
             }
         }

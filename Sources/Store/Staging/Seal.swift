@@ -104,7 +104,7 @@ struct SealWalk {
             changedCount += 1
         }
         let tree = try editor.edit(found.baseTree, changes)
-        let entry = try attributes(
+        let entry = try workspace.overlay.entry(
             name, found, at: place, .tree(tree.digest, files: tree.files), size: tree.bytes)
         if kept.count > keptBefore { directories[path] = (entry, found.mark.inode) }
         return entry
@@ -123,22 +123,22 @@ struct SealWalk {
         case .file:
             if let (digest, size) = found.reference {
                 referenced[digest] = size
-                return try attributes(name, found, at: place, .blob(digest), size: size)
+                return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
             }
             if try canBeWritten(found, at: place) {
                 return try openFile(name, found, at: place, path: path, base: base)
             }
             let digest = try closedFile(found, at: place)
             referenced[digest] = size
-            return try attributes(name, found, at: place, .blob(digest), size: size)
+            return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
         case .symlink:
             let target = try system("read", path.display) { () throws(Errno) in
                 try Syscall.readSymlink(at: place.fd, place.path)
             }
-            return try attributes(name, found, at: place, .target(target), size: UInt64(target.count))
+            return try workspace.overlay.entry(name, found, at: place, .target(target), size: UInt64(target.count))
         case .characterDevice, .blockDevice:
-            return try attributes(name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
-        case .fifo, .socket: return try attributes(name, found, at: place, .none, size: 0)
+            return try workspace.overlay.entry(name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
+        case .fifo, .socket: return try workspace.overlay.entry(name, found, at: place, .none, size: 0)
         }
     }
 
@@ -192,34 +192,8 @@ struct SealWalk {
             openAtSeal.append(Manifest.OpenFile(path: path, isTorn: isTorn))
             if isNew { ingested.append(digest) }
             referenced[digest] = size
-            return try attributes(name, found, at: place, .blob(digest), size: size)
+            return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
         }
-    }
-
-    private func attributes(
-        _ name: FileName, _ found: UpperEntry, at place: Place, _ content: Content, size: UInt64
-    ) throws(StoreError) -> TreeEntry {
-        guard let kind = EntryKind(mode: found.status.st_mode) else { preconditionFailure("checked before") }
-        let xattrs = try system("read the attributes of", place.display) { () throws(Errno) in
-            try sealedAttributes(place)
-        }
-        return TreeEntry(
-            name: name, kind: kind, mode: UInt16(found.status.st_mode & 0o7777), uid: found.status.st_uid,
-            gid: found.status.st_gid, size: size, mtime: Timestamp(found.status.st_mtim), content: content,
-            xattrs: xattrs)
-    }
-
-    private func sealedAttributes(_ place: Place) throws(Errno) -> [ExtendedAttribute] {
-        let path = place.absolute
-        var result: [ExtendedAttribute] = []
-        for name in try Syscall.attributeNames(path) where !UpperMark.isReserved(name) {
-            // A label belongs to the machine, not to the file.
-            if name == Array("security.selinux".utf8) { continue }
-            if let value = try Syscall.attribute(path, RawPath(name)) {
-                result.append(ExtendedAttribute(name: name, value: value))
-            }
-        }
-        return result
     }
 }
 

@@ -410,6 +410,15 @@ public enum Syscall {
         try open(at: AT_FDCWD, path(of: descriptor), O_RDWR)
     }
 
+    public static func reopenForReading(_ descriptor: Descriptor) throws(Errno) -> Descriptor {
+        try open(at: AT_FDCWD, path(of: descriptor), O_RDONLY)
+    }
+
+    /// A descriptor that names the open file and can neither read nor write. See: `man 2 open`, O_PATH.
+    public static func reopenAsHandle(_ descriptor: Descriptor) throws(Errno) -> Descriptor {
+        try open(at: AT_FDCWD, path(of: descriptor), firn_O_PATH)
+    }
+
     /// A path that leads to the open file. See: `man 5 proc`, `/proc/PID/fd`.
     public static func path(of descriptor: Descriptor) -> RawPath {
         RawPath("/proc/self/fd/\(descriptor.fd)")

@@ -17,7 +17,8 @@ extension FileSystem {
 
     private func opened(_ handle: FileHandle) -> OpenedFile {
         OpenedFile(
-            handle: files.add(handle), keepsCache: handle.opened.keepsCache, isDirect: handle.opened.isDirect)
+            handle: files.add(handle), keepsCache: handle.opened.keepsCache, isDirect: handle.opened.isDirect,
+            backing: handle.backing)
     }
 
     /// Makes a file and opens it. See: `man 2 open`, O_CREAT.

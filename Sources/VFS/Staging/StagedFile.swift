@@ -4,6 +4,10 @@ internal import SystemPackage
 
 /// The bytes behind an open file of staging, shared by all its handles: the backing file in `upper/`, or the
 /// blob as long as nobody has written.
+///
+/// A file of `upper/` may be the kernel's to read and write (``backing``). One that is opened while its bytes
+/// are still a blob's is not, for as long as it is open: when somebody writes to it the bytes move, and who reads
+/// it must see that.
 final class StagedFile: Sendable {
     private struct State {
         var descriptor: Descriptor
@@ -12,8 +16,10 @@ final class StagedFile: Sendable {
     }
 
     private let state: Lock<State>
+    let backing: BackingFile?
 
-    init(_ descriptor: Descriptor, isWritable: Bool, isBlob: Bool) {
+    init(_ descriptor: Descriptor, isWritable: Bool, isBlob: Bool, backing: BackingFile? = nil) {
+        self.backing = backing
         state = Lock(State(descriptor: descriptor, isWritable: isWritable, isBlob: isBlob))
     }
 
@@ -22,9 +28,23 @@ final class StagedFile: Sendable {
     /// The bytes are sealed ones.
     var isBlob: Bool { state.withLock { $0.isBlob } }
 
+    /// What the kernel reads without asking was sealed: it can be read on, but nobody may write to it, and no
+    /// other file can take its place while it is open.
+    var isSealedBacking: Bool { backing != nil && isBlob }
+
     /// Reads under way finish with the old descriptor.
     func replace(_ descriptor: Descriptor, isWritable: Bool) {
         state.withLock { $0 = State(descriptor: descriptor, isWritable: isWritable, isBlob: false) }
+    }
+
+    /// Goes on with a descriptor that cannot write. Where there is none to be had the seal copies the file
+    /// instead of linking it, and nothing else is different.
+    func stopWriting() {
+        state.withLock {
+            guard $0.isWritable, let reading = try? Syscall.reopenForReading($0.descriptor) else { return }
+            $0.descriptor = reading
+            $0.isWritable = false
+        }
     }
 
     /// The file it has open was sealed: nobody may write to it any more.
@@ -105,4 +125,6 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
     }
 
     override func descriptor() throws(VFSError) -> Descriptor { staged.descriptor }
+
+    override var backing: BackingFile? { staged.backing }
 }

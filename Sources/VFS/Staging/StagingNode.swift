@@ -21,6 +21,8 @@ final class StagingNode: Node, @unchecked Sendable {
     var file: StagedFile?
     /// How many handles there are on ``file``.
     var openCount = 0
+    /// How many of them write.
+    var writeCount = 0
     /// What was last known of it, once it has no name.
     var lastAttributes: Attributes?
     /// Whether a directory gives its children access lists; nil where not asked yet.

@@ -29,6 +29,7 @@ extension StagingTree {
         let file = try openFile(node, writes: writes)
         node.file = file
         node.openCount += 1
+        if writes { node.writeCount += 1 }
         if writes, let backing = node.backing { workspace.tracker.opened(backing) }
         return StagingHandle(node, file, writes: writes ? node.backing : nil)
     }
@@ -53,7 +54,8 @@ extension StagingTree {
         let descriptor = try called { () throws(Errno) in
             writes ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
         }
-        return StagedFile(descriptor, isWritable: writes, isBlob: false)
+        return StagedFile(
+            descriptor, isWritable: writes, isBlob: false, backing: try backing(descriptor))
     }
 
     private func sealedBytes(_ node: StagingNode) -> (digest: Digest, size: UInt64)? {
@@ -64,7 +66,13 @@ extension StagingTree {
     func close(_ handle: StagingHandle, _ node: StagingNode) {
         lock.withLock { _ in
             node.openCount -= 1
-            if node.openCount == 0 { node.file = nil }
+            if handle.writes != nil { node.writeCount -= 1 }
+            if node.openCount == 0 {
+                node.file = nil
+            } else if node.writeCount == 0 {
+                // Only readers are left: the seal must not take this descriptor for a writer's.
+                node.file?.stopWriting()
+            }
         }
         if let backing = handle.writes { workspace.tracker.closed(backing) }
     }

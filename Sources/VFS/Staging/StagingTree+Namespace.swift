@@ -72,7 +72,8 @@ extension StagingTree {
                 StagingNode(id: id, upper: upper, kind: .file, inode: upper.file.inode, in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
-            node.file = StagedFile(descriptor, isWritable: true, isBlob: false)
+            node.file = StagedFile(
+                descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor))
             return (node, try handle(node, writes: true))
         }
     }
@@ -93,7 +94,8 @@ extension StagingTree {
                 StagingNode(id: id, upper: upper, kind: .file, inode: upper.file.inode, in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
-            node.file = StagedFile(descriptor, isWritable: true, isBlob: false)
+            node.file = StagedFile(
+                descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor))
             return (node, try handle(node, writes: true))
         }
     }

@@ -23,7 +23,14 @@ final class StagingTree: Sendable {
         var byBacking: [UInt64: StagingNode] = [:]
     }
 
-    init(_ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID) throws(VFSError) {
+    /// Gives a file to the kernel, if it takes it.
+    private let register: BackingRegistration
+
+    init(
+        _ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID,
+        register: @escaping BackingRegistration
+    ) throws(VFSError) {
+        self.register = register
         self.workspace = workspace
         self.store = store
         self.table = table
@@ -127,6 +134,7 @@ final class StagingTree: Sendable {
     /// - Parameter truncating: the bytes are about to be thrown away, so none are copied.
     func prepareToWrite(_ node: StagingNode, truncating: Bool) throws(VFSError) {
         let isReference = try lock.withLock { _ throws(VFSError) in
+            if node.file?.isSealedBacking == true { throw try detached(node) }
             try materialize(node)
             return node.reference != nil
         }
@@ -153,6 +161,28 @@ final class StagingTree: Sendable {
                 // Who reads it already goes on with the new bytes.
                 node.file?.replace(work.file, isWritable: true)
             }
+        }
+    }
+
+    /// Takes the name from a node whose bytes the kernel reads out of a sealed file: they can neither be written
+    /// nor be replaced under it. Who asked looks the name up again and finds a node that can; who reads the old
+    /// one goes on with what was sealed.
+    ///
+    /// - Returns: ESTALE, on which the kernel does look again.
+    private func detached(_ node: StagingNode) throws(VFSError) -> VFSError {
+        node.lastAttributes = try currentAttributes(of: node)
+        for link in table.links(node) { table.removeLink(link.parent, link.name) }
+        return .stale
+    }
+
+    /// The kernel's way to a file of `upper/`. Not for one with set-id bits: a write must take them away, which
+    /// the kernel leaves to the daemon. By a descriptor that cannot write, since the seal takes others for
+    /// writers.
+    func backing(_ descriptor: Descriptor) throws(VFSError) -> BackingFile? {
+        try called { () throws(Errno) in
+            guard try Syscall.status(descriptor).mode & 0o6000 == 0 else { return nil }
+            let handle = try Syscall.reopenAsHandle(descriptor)
+            return register(handle)
         }
     }
 

@@ -7,6 +7,12 @@ final class SealedNode: Node, @unchecked Sendable {
     // Sendable because all of it is constant.
     private let entry: TreeEntry
     private let fileSystem: FileSystem
+    /// What all its handles share; made by the first and gone with the last.
+    private let blob = Lock(WeakBlob())
+
+    private struct WeakBlob {
+        weak var blob: OpenBlob?
+    }
 
     init(id: NodeID, inode: UInt64, entry: TreeEntry, in fileSystem: FileSystem) {
         self.entry = entry
@@ -59,8 +65,19 @@ final class SealedNode: Node, @unchecked Sendable {
     override func open(_ mode: OpenMode, by caller: Caller) throws(VFSError) -> FileHandle {
         if mode.writes || mode.truncates { throw .readOnly }
         guard let blob = entry.blob else { throw VFSError(.invalidArgument) }
-        return SealedFile(
-            self, try stored { () throws(StoreError) in try fileSystem.store.blobs.open(blob, size: entry.size) })
+        return SealedFile(self, try openBlob(blob))
+    }
+
+    private func openBlob(_ digest: Digest) throws(VFSError) -> OpenBlob {
+        try blob.withLock { (shared) throws(VFSError) in
+            if let open = shared.blob { return open }
+            let descriptor = try stored { () throws(StoreError) in
+                try fileSystem.store.blobs.open(digest, size: entry.size)
+            }
+            let open = OpenBlob(descriptor, fileSystem.backing(descriptor))
+            shared.blob = open
+            return open
+        }
     }
 
     override func extendedAttribute(_ name: [UInt8]) throws(VFSError) -> [UInt8]? {
@@ -70,12 +87,23 @@ final class SealedNode: Node, @unchecked Sendable {
     override func extendedAttributeNames() throws(VFSError) -> [[UInt8]] { entry.xattrs.map(\.name) }
 }
 
-/// An open sealed file: a descriptor of its blob.
+/// A blob that is open, for all handles of a node.
+final class OpenBlob: Sendable {
+    let descriptor: Descriptor
+    let backing: BackingFile?
+
+    init(_ descriptor: Descriptor, _ backing: BackingFile?) {
+        self.descriptor = descriptor
+        self.backing = backing
+    }
+}
+
+/// An open sealed file.
 final class SealedFile: FileHandle, @unchecked Sendable {
     // Sendable because it is constant.
-    private let blob: Descriptor
+    private let blob: OpenBlob
 
-    init(_ node: Node, _ blob: Descriptor) {
+    init(_ node: Node, _ blob: OpenBlob) {
         self.blob = blob
         super.init(node, keepsCache: true)
     }
@@ -83,16 +111,18 @@ final class SealedFile: FileHandle, @unchecked Sendable {
     override func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
     ) throws(VFSError) -> Int {
-        try called { () throws(Errno) in try Syscall.read(blob.fd, into: buffer, at: Int(offset)) }
+        try called { () throws(Errno) in try Syscall.read(blob.descriptor.fd, into: buffer, at: Int(offset)) }
     }
 
     override func seek(_ target: Syscall.SeekTarget, from offset: Int64) throws(VFSError) -> Int64 {
         let found = try called { () throws(Errno) in
-            try Syscall.seek(blob.fd, to: target, from: Int(offset))
+            try Syscall.seek(blob.descriptor.fd, to: target, from: Int(offset))
         }
         guard let found else { throw VFSError(.noSuchAddressOrDevice) }
         return Int64(found)
     }
 
-    override func descriptor() throws(VFSError) -> Descriptor { blob }
+    override func descriptor() throws(VFSError) -> Descriptor { blob.descriptor }
+
+    override var backing: BackingFile? { blob.backing }
 }

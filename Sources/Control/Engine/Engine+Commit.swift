@@ -1,0 +1,72 @@
+public import Objects
+public import Store
+
+/// What came of bytes that were written to `.firn/commit`.
+public enum CommitJSONResult: Sendable {
+    /// The beginning of a JSON document: more is to come.
+    case incomplete
+    case committed(Version)
+    case failed(StoreError)
+}
+
+extension Engine {
+    /// Seals what is staged. Every commit of a store's owner comes through here and is counted.
+    func commit(
+        _ request: CommitRequest, caller: Caller, progress: Progress = .none
+    ) throws(StoreError) -> CommitOutcome {
+        var request = request
+        if request.author.isEmpty { request.author = caller.author }
+        let start = ContinuousClock.now
+        do throws(StoreError) {
+            let outcome = try store.commit(workspace, request, progress: progress, swapped: hooks.sealed)
+            record.keep(outcome, duration: .now - start)
+            hooks.versionsChanged()
+            return outcome
+        } catch {
+            record.keep(error, time: Store.clock())
+            throw error
+        }
+    }
+
+    /// Commits as a JSON document asks: see `CommitRequest.init(json:)` for its keys.
+    ///
+    /// - Parameters:
+    ///   - bytes: all that was written so far.
+    ///   - caller: who wrote it: the author.
+    public func commitJSON(_ bytes: [UInt8], caller: Caller) -> CommitJSONResult {
+        let request: CommitRequest
+        do throws(StoreError) {
+            guard let json = try Engine.document(bytes) else { return .incomplete }
+            request = try CommitRequest(json: json)
+        } catch {
+            record.keep(error, time: Store.clock())
+            return .failed(error)
+        }
+        do throws(StoreError) { return .committed(try commit(request, caller: caller).version) } catch {
+            return .failed(error)
+        }
+    }
+
+    /// The outcome of the last commit that was tried since the daemon started, as a JSON document with a newline
+    /// at its end: what `.firn/last-commit` shows.
+    public func lastCommitJSON() -> [UInt8] { Array((record.last.indented + "\n").utf8) }
+
+    /// nil for the beginning of a document.
+    private static func document(_ bytes: [UInt8]) throws(StoreError) -> JSONValue? {
+        guard bytes.count <= ControlRequest.byteCountMax else {
+            throw StoreError(
+                .invalidInput, "the document is longer than \(ControlRequest.byteCountMax) bytes",
+                subject: "commit", hint: "write long metadata to a file in staging/")
+        }
+        do throws(JSONParseError) { return try JSONParser.parse(bytes) } catch {
+            switch error {
+            case .incomplete: return nil
+            case .malformed(let message, let line, let column):
+                throw StoreError(
+                    .invalidInput, "not a JSON document: \(message)",
+                    subject: "line \(line), column \(column)",
+                    hint: #"write an object such as {"message": "first try", "tags": ["baseline"]}"#)
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+public import Objects
+public import Store
+
+/// What the mount says of itself in `firn status`.
+public struct MountStatus: Hashable, Sendable {
+    public var mountpoint: String
+    /// The daemon's process.
+    public var pid: Int32
+    /// Whether the kernel reads and writes files without asking the daemon.
+    public var isPassthrough: Bool
+    public var isReadOnly: Bool
+    /// Inodes the kernel knows at the moment.
+    public var inodes: Int
+    /// Open file handles.
+    public var openFiles: Int
+    public var started: Timestamp
+
+    public init(
+        mountpoint: String, pid: Int32, isPassthrough: Bool, isReadOnly: Bool = false, inodes: Int,
+        openFiles: Int, started: Timestamp
+    ) {
+        self.mountpoint = mountpoint
+        self.pid = pid
+        self.isPassthrough = isPassthrough
+        self.isReadOnly = isReadOnly
+        self.inodes = inodes
+        self.openFiles = openFiles
+        self.started = started
+    }
+}
+
+/// How an ``Engine`` tells the mount what it does to a store under it. Called from the thread of the request.
+public struct MountHooks: Sendable {
+    /// Versions, tags or pins may be others than before: `versions/` shows something else. Gate open.
+    public var versionsChanged: @Sendable () -> Void
+    /// Staging lies over this version now, and `upper/` is another directory. Gate closed.
+    public var sealed: @Sendable (Version) throws(StoreError) -> Void
+    /// These paths of staging, and what is below them, are others than before; the root path is all of it.
+    /// Gate closed.
+    public var replaced: @Sendable ([TreePath]) throws(StoreError) -> Void
+    /// After ``replaced``, with the gate open again: what waits for the kernel belongs here.
+    public var afterReplace: @Sendable () -> Void
+    /// Begins to unmount and returns at once; throws ``StoreError`` `.busy` when the mount is in use.
+    public var unmount: @Sendable () throws(StoreError) -> Void
+    /// nil where there is no mount.
+    public var mountStatus: @Sendable () -> MountStatus?
+
+    public init(
+        versionsChanged: @escaping @Sendable () -> Void = {},
+        sealed: @escaping @Sendable (Version) throws(StoreError) -> Void = { _ in },
+        replaced: @escaping @Sendable ([TreePath]) throws(StoreError) -> Void = { _ in },
+        afterReplace: @escaping @Sendable () -> Void = {},
+        unmount: @escaping @Sendable () throws(StoreError) -> Void = MountHooks.refuseUnmount,
+        mountStatus: @escaping @Sendable () -> MountStatus? = { nil }
+    ) {
+        self.versionsChanged = versionsChanged
+        self.sealed = sealed
+        self.replaced = replaced
+        self.afterReplace = afterReplace
+        self.unmount = unmount
+        self.mountStatus = mountStatus
+    }
+
+    /// For a store that is not mounted.
+    public static let none = MountHooks()
+
+    @Sendable
+    public static func refuseUnmount() throws(StoreError) {
+        throw StoreError(.invalidInput, "the store is not mounted", hint: "firn status shows what is")
+    }
+}

@@ -1,0 +1,142 @@
+internal import Glibc
+public import Store
+internal import SystemPackage
+
+internal import class Foundation.Thread
+
+/// Answers requests at `STORE/control.sock` while a daemon owns the store.
+///
+/// Each connection has a thread of its own, says one request and gets its answer. Only root and the store's
+/// owner are answered.
+public final class ControlServer: Sendable {
+    private let engine: Engine
+    private let state = Lock(State())
+
+    private struct State: Sendable {
+        var listener: Descriptor?
+        var connections: [Int: Descriptor] = [:]
+        var nextID = 0
+        var isStopping = false
+    }
+
+    /// More connections at once than this are refused as busy.
+    public static let connectionCountMax = 64
+    /// How long a connection may be silent before it has said its request, or leave answers unread.
+    static let silenceSecondsMax = 10
+
+    public init(_ engine: Engine) {
+        self.engine = engine
+    }
+
+    /// Begins to listen and returns. The store must be owned by this process.
+    ///
+    /// - Throws: ``StoreError`` of the system when the socket cannot be made.
+    public func start() throws(StoreError) {
+        let listener: Descriptor
+        do throws(Errno) { listener = try ControlSocket.listen(in: engine.storePath) } catch {
+            throw StoreError(
+                error, doing: "listen for commands", subject: "\(engine.storePath)/\(ControlSocket.name)")
+        }
+        state.withLock { $0.listener = listener }
+        ControlServer.startThread("firn-control") { self.acceptConnections(listener) }
+    }
+
+    /// Stops listening, waits for requests that are being performed, and removes the socket. The last thing to
+    /// be done before the store is closed.
+    public func stop() {
+        let listener = state.withLock { state in
+            state.isStopping = true
+            // Those that have not said their request yet are at its end; the others go on.
+            for connection in state.connections.values { ControlSocket.endReads(of: connection.fd) }
+            return state.listener
+        }
+        if let listener { ControlSocket.end(listener.fd) }
+        ControlSocket.remove(in: engine.storePath)
+        while state.withLock({ !$0.connections.isEmpty }) { usleep(2_000) }
+        state.withLock { $0.listener = nil }
+    }
+
+    private func acceptConnections(_ listener: Descriptor) {
+        while true {
+            guard let connection = ControlSocket.accept(listener.fd) else {
+                if state.withLock({ $0.isStopping }) { return }
+                // Out of descriptors, say: others may give some back.
+                usleep(10_000)
+                continue
+            }
+            let id = state.withLock { state -> Int? in
+                guard !state.isStopping, state.connections.count < ControlServer.connectionCountMax else {
+                    return nil
+                }
+                state.nextID += 1
+                state.connections[state.nextID] = connection
+                return state.nextID
+            }
+            guard let id else {
+                let busy = StoreError(.busy, "too many commands at once", hint: "try again")
+                ControlServer.send(.failure(JSONValue(error: busy)), to: connection)
+                continue
+            }
+            ControlServer.startThread("firn-control-\(id)") {
+                self.serve(connection)
+                _ = self.state.withLock { $0.connections.removeValue(forKey: id) }
+            }
+        }
+    }
+
+    private func serve(_ connection: Descriptor) {
+        ControlSocket.limitWaits(of: connection.fd, seconds: ControlServer.silenceSecondsMax)
+        let progress = ProgressReports { ControlServer.send($0, to: connection) }
+        do throws(StoreError) {
+            let caller = try admit(connection)
+            guard let line = try readRequest(connection) else { return }
+            let result = try engine.perform(
+                try ControlRequest(line: line), caller: caller, progress: progress.progress)
+            ControlServer.send(.result(result), to: connection)
+        } catch {
+            ControlServer.send(.failure(JSONValue(error: error)), to: connection)
+        }
+    }
+
+    private func admit(_ connection: Descriptor) throws(StoreError) -> Caller {
+        do throws(Errno) {
+            let caller = try ControlSocket.peer(of: connection.fd)
+            let owner = try Syscall.stat(at: AT_FDCWD, RawPath(engine.storePath)).st_uid
+            guard caller.uid == 0 || caller.uid == owner || caller.uid == geteuid() else {
+                throw Errno.permissionDenied
+            }
+            return caller
+        } catch {
+            throw StoreError(error, doing: "accept a command from this user", subject: engine.storePath)
+        }
+    }
+
+    /// nil when the peer has gone without a word.
+    private func readRequest(_ connection: Descriptor) throws(StoreError) -> [UInt8]? {
+        var reader = LineReader(connection.fd, byteCountMax: ControlRequest.byteCountMax)
+        do throws(Errno) { return try reader.next() } catch {
+            guard error == .noBufferSpace else {
+                throw StoreError(error, doing: "read the request", subject: "request")
+            }
+            throw StoreError(
+                .invalidInput, "the request is longer than \(ControlRequest.byteCountMax) bytes",
+                subject: "request", hint: "write long metadata to a file in staging/")
+        }
+    }
+
+    /// A peer that went away, or does not listen, takes nothing from the work that it asked for: it is not told
+    /// any more.
+    private static func send(_ reply: ControlReply, to connection: Descriptor) {
+        do throws(Errno) { try ControlSocket.send(connection.fd, Array((reply.line + "\n").utf8)) } catch {
+            ControlSocket.end(connection.fd)
+        }
+    }
+
+    private static func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let thread = Thread(block: body)
+        thread.name = name
+        // Trees are walked recursively, and staging may be deep.
+        thread.stackSize = 16 << 20
+        thread.start()
+    }
+}

@@ -1,0 +1,59 @@
+internal import Glibc
+internal import Objects
+internal import SystemPackage
+
+/// Makes files from tree entries: in `tmp/` on the way to `upper/`, or in a directory that is exported to.
+struct EntryWriter: Sendable {
+    /// An ordinary user cannot give files away, nor set attributes of the system's name spaces: owners are then
+    /// that user, and those attributes are left out.
+    let isPrivileged = geteuid() == 0
+
+    /// Makes what `entry` is, without bytes, and for the time being for its maker's eyes only.
+    func make(_ entry: TreeEntry, at place: Place) throws(StoreError) {
+        try system("make", place.display) { () throws(Errno) in
+            switch (entry.kind, entry.content) {
+            case (.directory, _): try Syscall.makeDirectory(at: place.fd, place.path, mode: 0o700)
+            case (.symlink, .target(let target)):
+                try Syscall.makeSymlink(at: place.fd, place.path, target: RawPath(target))
+            case (.characterDevice, .device(let number)), (.blockDevice, .device(let number)):
+                try Syscall.makeNode(
+                    at: place.fd, place.path, mode: entry.kind.fileType | 0o600, device: dev_t(number))
+            default:
+                try Syscall.makeNode(
+                    at: place.fd, place.path, mode: entry.kind.fileType | 0o600, device: 0)
+            }
+        }
+    }
+
+    /// Gives what is at `place` the attributes of `entry`. The times come last, since setting the others changes
+    /// them; of a directory, after all that is in it.
+    func dress(
+        _ place: Place, as entry: TreeEntry, mark: UpperMark = .none, subject: @autoclosure () -> String
+    ) throws(StoreError) {
+        let path = place.absolute
+        try system("set the attributes of", subject()) { () throws(Errno) in
+            if isPrivileged {
+                try Syscall.changeOwner(at: place.fd, place.path, uid: entry.uid, gid: entry.gid)
+            }
+            for attribute in entry.xattrs {
+                do throws(Errno) {
+                    try Syscall.setAttribute(path, RawPath(attribute.name), attribute.value)
+                } catch {
+                    guard !isPrivileged, error == .notPermitted else { throw error }
+                }
+            }
+            if mark != .none {
+                if entry.kind == .file || entry.kind == .directory {
+                    try Syscall.setAttribute(path, UpperMark.name, mark.encoded)
+                } else if isPrivileged {
+                    try Syscall.setAttribute(path, UpperMark.trustedName, mark.encoded)
+                }
+            }
+            if entry.kind != .symlink {
+                try Syscall.changeMode(at: place.fd, place.path, mode_t(entry.mode))
+            }
+            try Syscall.changeTimes(
+                at: place.fd, place.path, access: nil, modification: .at(entry.mtime))
+        }
+    }
+}

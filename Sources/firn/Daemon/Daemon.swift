@@ -1,0 +1,201 @@
+import CLinux
+import Control
+import FUSE
+import Glibc
+import Logging
+import Objects
+import Store
+import SystemPackage
+import VFS
+
+/// The process behind a mount: it owns the store, serves the kernel, and takes the tool's requests.
+final class Daemon: Sendable {
+    private let store: Store
+    private let options: DaemonOptions
+    private let logger: Logger
+    private let started: Timestamp
+    private let engine: Engine
+    private let mount: MountReference
+
+    /// What hooks and control files lead to: made after them, gone before them.
+    private final class MountReference: Sendable {
+        struct Parts {
+            var fileSystem: FileSystem?
+            var session: Session?
+            var engine: Engine?
+            /// Names to be forgotten by the kernel as soon as the gate is open.
+            var stale: [StaleName] = []
+        }
+
+        let parts = Lock(Parts())
+
+        var fileSystem: FileSystem? { parts.withLock { $0.fileSystem } }
+        var session: Session? { parts.withLock { $0.session } }
+        var engine: Engine? { parts.withLock { $0.engine } }
+
+        func add(_ names: [StaleName]) { parts.withLock { $0.stale += names } }
+
+        func forgetStaleNames() {
+            let (session, names) = parts.withLock { parts in
+                defer { parts.stale = [] }
+                return (parts.session, parts.stale)
+            }
+            session?.forget(names)
+        }
+    }
+
+    /// Mounts, serves until it is unmounted or told to end, and leaves nothing behind.
+    ///
+    /// - Parameter ready: called once, when the mount can be used; not called where this throws before.
+    static func run(_ options: DaemonOptions, logger: Logger, ready: () -> Void) throws(StoreError) {
+        guard firn_block_termination() == 0 else {
+            throw StoreError(Errno(rawValue: errno), doing: "block signals", subject: "")
+        }
+        // Modes come from the kernel complete; open files are many.
+        umask(0)
+        _ = firn_raise_descriptor_limit()
+        try Daemon(options, logger).serve(ready)
+    }
+
+    private init(_ options: DaemonOptions, _ logger: Logger) throws(StoreError) {
+        self.options = options
+        self.logger = logger
+        started = Store.clock()
+        store = try Store.open(at: options.store, .owning)
+        let workspace = try store.workspace()
+        mount = MountReference()
+        engine = Engine(
+            store: store, workspace: workspace, hooks: Daemon.hooks(mount, options, started, logger))
+        let fileSystem: FileSystem
+        do throws(VFSError) {
+            fileSystem = try FileSystem(
+                store: store, workspace: workspace, control: Daemon.controlFiles(mount),
+                owner: Owner(uid: geteuid(), gid: getegid()), started: started)
+        } catch {
+            throw StoreError(.system(error.code), error.message, subject: options.store)
+        }
+        mount.parts.withLock { [engine] in
+            $0.fileSystem = fileSystem
+            $0.engine = engine
+        }
+    }
+
+    private func serve(_ ready: () -> Void) throws(StoreError) {
+        guard let fileSystem = mount.fileSystem else { preconditionFailure("set by init") }
+        let session = try Session(
+            fileSystem,
+            MountOptions(
+                mountpoint: options.mountpoint, source: store.path, allowsOther: options.allowOther,
+                isReadOnly: options.readOnly, passesThrough: true, threadCount: max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
+            logger: logger)
+        mount.parts.withLock { $0.session = session }
+        let server = ControlServer(engine)
+        do throws(StoreError) { try server.start() } catch {
+            session.close()
+            throw error
+        }
+        session.start()
+        logger.notice("mounted", metadata: ["store": "\(store.path)", "mountpoint": "\(options.mountpoint)"])
+        ready()
+        session.stopOnTermination()
+        session.wait()
+        server.stop()
+        session.close()
+        mount.parts.withLock { $0 = MountReference.Parts() }
+        logger.notice("unmounted", metadata: ["mountpoint": "\(options.mountpoint)"])
+        try store.close()
+    }
+
+    // MARK: What the engine tells the mount
+
+    private static func hooks(
+        _ mount: MountReference, _ options: DaemonOptions, _ started: Timestamp, _ logger: Logger
+    ) -> MountHooks {
+        MountHooks(
+            versionsChanged: {
+                do throws(VFSError) {
+                    mount.add(try mount.fileSystem?.versionsChanged() ?? [])
+                } catch {
+                    logger.error("cannot show changed versions", metadata: ["reason": "\(error)"])
+                }
+                mount.forgetStaleNames()
+            },
+            sealed: { _ throws(StoreError) in
+                mount.add(try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.sealed() ?? [] })
+            },
+            replaced: { paths throws(StoreError) in
+                mount.add(
+                    try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.replaced(paths) ?? [] })
+            },
+            afterReplace: { mount.forgetStaleNames() },
+            unmount: { () throws(StoreError) in try Unmounting.begin(options.mountpoint) },
+            mountStatus: {
+                guard let fileSystem = mount.fileSystem else { return nil }
+                let counts = fileSystem.counts
+                return MountStatus(
+                    mountpoint: options.mountpoint, pid: getpid(), isPassthrough: mount.session?.hasPassthrough ?? false,
+                    isReadOnly: options.readOnly, inodes: counts.nodes, openFiles: counts.openFiles,
+                    started: started)
+            })
+    }
+
+    private static func inStore<Result>(
+        _ body: () throws(VFSError) -> Result
+    ) throws(StoreError) -> Result {
+        do throws(VFSError) { return try body() } catch {
+            throw StoreError(.system(error.code), error.message, subject: "staging")
+        }
+    }
+
+    // MARK: What .firn/ says
+
+    private static func controlFiles(_ mount: MountReference) -> ControlFiles {
+        ControlFiles(
+            status: { mount.engine?.statusJSON() ?? [] }, metrics: { mount.engine?.metricsText() ?? [] },
+            lastCommit: { mount.engine?.lastCommitJSON() ?? [] },
+            commit: { bytes, caller in
+                guard let engine = mount.engine else { return .incomplete }
+                let caller = Control.Caller(uid: caller.uid, gid: caller.gid, pid: caller.pid)
+                switch engine.commitJSON(bytes, caller: caller) {
+                case .incomplete: return .incomplete
+                case .committed: return .done
+                case .failed(let error): return .failed(error)
+                }
+            })
+    }
+}
+
+/// Taking a mount away from outside of it.
+enum Unmounting {
+    /// Unmounts `mountpoint` if nothing uses it; the daemon then ends by itself.
+    ///
+    /// - Throws: ``StoreError`` `.busy`.
+    static func begin(_ mountpoint: String) throws(StoreError) {
+        if geteuid() != 0 { return try withHelper(mountpoint) }
+        guard firn_unmount(mountpoint, 0) != 0 else { return }
+        let error = Errno(rawValue: errno)
+        guard error == .resourceBusy else { throw StoreError(error, doing: "unmount", subject: mountpoint) }
+        throw busy(mountpoint)
+    }
+
+    /// An ordinary user may unmount through `fusermount3` only.
+    private static func withHelper(_ mountpoint: String) throws(StoreError) {
+        var child = pid_t()
+        let words = ["fusermount3", "-u", "-q", "--", mountpoint]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        let error = posix_spawnp(&child, "fusermount3", nil, nil, &arguments, environ)
+        guard error == 0 else {
+            throw StoreError(Errno(rawValue: error), doing: "start fusermount3 for", subject: mountpoint)
+        }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        guard status == 0 else { throw busy(mountpoint) }
+    }
+
+    private static func busy(_ mountpoint: String) -> StoreError {
+        StoreError(
+            .busy, "a process is using the mount", subject: mountpoint,
+            hint: "leave the directory and close its files; --lazy detaches it at once and waits for them")
+    }
+}
