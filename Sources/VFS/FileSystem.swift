@@ -13,13 +13,19 @@ public final class FileSystem: Sendable {
     let owner: Owner
     let started: Timestamp
     private let parts = Lock(Parts())
-    private let registration = Lock(BackingRegistration?.none)
+    private let registration = Lock(Registration())
 
     /// What knows the file system and is known by it; set once, in `init`.
     private struct Parts {
         var staging: StagingTree?
         var byDate: ByDateDirectory?
         var versions: VersionsDirectory?
+    }
+
+    /// In a structure because a bare function behind a generic lock is wrapped once more each time it is read:
+    /// every open would be slower than the one before, until the stack ends.
+    private struct Registration {
+        var register: BackingRegistration?
     }
 
     /// - Parameters:
@@ -93,12 +99,12 @@ public final class FileSystem: Sendable {
     /// From now on files are opened so that the kernel can do without the daemon. To be called before the first
     /// request.
     public func usePassthrough(_ register: @escaping BackingRegistration) {
-        registration.withLock { $0 = register }
+        registration.withLock { $0.register = register }
     }
 
     /// Gives `descriptor` to the kernel, if it takes it.
     func backing(_ descriptor: Descriptor) -> BackingFile? {
-        registration.withLock { $0 }?(descriptor)
+        registration.withLock { $0.register }?(descriptor)
     }
 
     // MARK: Numbers
