@@ -31,8 +31,8 @@ public final class Store: Sendable {
     let exclusive = Lock(String?.none)
     /// The workspaces in use: there is one object for each, since its gate and its tracker must be one.
     private let workspaces = Lock<[String: OpenWorkspace]>([:])
-    /// Held open with the lock of ownership; nil for a reader.
-    private let ownership: Descriptor?
+    /// nil for a reader.
+    private let ownership: Ownership?
 
     private static let lockName = RawPath("lock")
     private static let directoryNames = ["objects", "workspaces", "tmp"]
@@ -172,14 +172,15 @@ public final class Store: Sendable {
         return try StoreFormat(decoding: bytes, at: path)
     }
 
-    private static func takeOwnership(_ root: Descriptor, _ path: String) throws(StoreError) -> Descriptor {
+    private static func takeOwnership(_ root: Descriptor, _ path: String) throws(StoreError) -> Ownership {
         do throws(Errno) {
             let file = try Syscall.open(at: root.fd, lockName, O_RDWR | O_CREAT, mode: 0o600)
             try Syscall.lock(file.fd, exclusive: true)
+            let ownership = Ownership(file)
             try Syscall.truncate(file.fd, to: 0)
             let text = Array("\(getpid())\n".utf8)
             _ = try text.withRawBytes { text throws(Errno) in try Syscall.write(file.fd, text, at: 0) }
-            return file
+            return ownership
         } catch {
             guard error == .wouldBlock else { throw StoreError(error, doing: "lock the store", subject: path) }
             let owner = ownerProcess(root).map { " (process \($0))" } ?? ""
@@ -187,6 +188,18 @@ public final class Store: Sendable {
                 .busy, "another process owns the store\(owner)", subject: path,
                 hint: "it is mounted or being changed; only one process may own it at a time")
         }
+    }
+
+    /// The lock of ownership, given back with the last reference. Closing the file would not do: a child that has
+    /// been forked and has not yet called exec shares it.
+    private final class Ownership: Sendable {
+        private let file: Descriptor
+
+        init(_ locked: Descriptor) {
+            file = locked
+        }
+
+        deinit { Syscall.unlock(file.fd) }
     }
 
     private static func ownerProcess(_ root: Descriptor) -> Int32? {

@@ -154,9 +154,7 @@ public final class BlobStore: Sendable {
         for prefix in Set(digests.map { $0.hex.prefix(2) }).sorted() {
             try faults.reach(.syncDirectory, "objects/\(prefix)")
             try system("sync", "objects/\(prefix)") { () throws(Errno) in
-                let directory = try Syscall.open(
-                    at: objects.fd, RawPath(String(prefix)), O_RDONLY | O_DIRECTORY)
-                try Syscall.sync(directory.fd)
+                try Syscall.syncDirectory(at: objects.fd, RawPath(String(prefix)))
             }
         }
         try system("sync", "objects") { () throws(Errno) in try Syscall.sync(objects.fd) }

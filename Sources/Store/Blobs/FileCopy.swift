@@ -3,43 +3,55 @@ internal import SystemPackage
 
 /// Copies a file's bytes by the cheapest way the filesystem has, holes staying holes.
 enum FileCopy {
+    /// Bytes copied in one call: a progress bar moves a few times a second.
+    private static let stepByteCount: off_t = 1 << 26
+
     /// Replaces what `target` holds with what `source` holds.
     ///
     /// Shares blocks (FICLONE) where the filesystem can, in constant time. Otherwise copies each run of data
     /// with `copy_file_range`, inside the kernel.
     ///
+    /// - Parameter advance: told of bytes as they are copied, holes and shared blocks included.
     /// - Returns: whether blocks are shared.
     @discardableResult
-    static func contents(of source: Int32, to target: Int32) throws(StoreError) -> Bool {
+    static func contents(
+        of source: Int32, to target: Int32, subject: @autoclosure () -> String = "",
+        advance: (UInt64) -> Void = { _ in }
+    ) throws(StoreError) -> Bool {
         do throws(Errno) {
             do {
                 try Syscall.clone(from: source, to: target)
+                advance(UInt64(try Syscall.stat(source).st_size))
                 return true
             } catch {
                 // Not this filesystem, not these two files, or a kernel that says it in another way.
-                let isUnable: Set<Errno> = [.notSupported, .invalidArgument, .improperLink, Errno(rawValue: ENOTTY)]
-                guard isUnable.contains(error) else { throw error }
+                switch error {
+                case .notSupported, .invalidArgument, .improperLink, Errno(rawValue: ENOTTY): break
+                default: throw error
+                }
             }
             let size = try Syscall.stat(source).st_size
             try Syscall.truncate(target, to: size)
             var position: off_t = 0
             while position < size, let data = try Syscall.seek(source, to: .data, from: position) {
-                let end = try Syscall.seek(source, to: .hole, from: data) ?? size
-                try copy(source, to: target, from: data, upTo: min(end, size))
+                let end = min(try Syscall.seek(source, to: .hole, from: data) ?? size, size)
+                advance(UInt64(max(0, data - position)))
+                try copy(source, to: target, from: data, upTo: end, advance)
                 position = end
             }
+            advance(UInt64(max(0, size - position)))
             return false
         } catch {
-            throw StoreError(error, doing: "copy a file's bytes", subject: "")
+            throw StoreError(error, doing: "copy a file's bytes", subject: subject())
         }
     }
 
     private static func copy(
-        _ source: Int32, to target: Int32, from start: off_t, upTo end: off_t
+        _ source: Int32, to target: Int32, from start: off_t, upTo end: off_t, _ advance: (UInt64) -> Void
     ) throws(Errno) {
         var offset = start
         while offset < end {
-            let wanted = Int(min(end - offset, 1 << 30))
+            let wanted = Int(min(end - offset, stepByteCount))
             let count: Int
             do {
                 count = try Syscall.copyRange(
@@ -53,6 +65,7 @@ enum FileCopy {
             // The source shrank under the copy: what is left stays a hole.
             if count == 0 { return }
             offset += off_t(count)
+            advance(UInt64(count))
         }
     }
 

@@ -230,8 +230,7 @@ extension Workspace {
 
     fileprivate func syncNext() throws(StoreError) {
         try system("sync", "next/") { () throws(Errno) in
-            let next = try Syscall.open(at: directory.fd, Workspace.nextName, O_RDONLY | O_DIRECTORY)
-            try Syscall.sync(next.fd)
+            try Syscall.syncDirectory(at: directory.fd, Workspace.nextName)
             try Syscall.sync(directory.fd)
         }
     }

@@ -43,8 +43,10 @@ public struct Overlay: Sendable {
     let temporary: TemporaryDirectory
     let blobs: BlobStore
     let faults: FaultHook
+    let writer = EntryWriter()
+
     /// An ordinary user cannot give files away: owners of what is laid over then become that user's.
-    public let isPrivileged = geteuid() == 0
+    public var isPrivileged: Bool { writer.isPrivileged }
 
     // MARK: Finding
 
@@ -79,57 +81,28 @@ public struct Overlay: Sendable {
 
     /// Lays an empty directory over the base directory `entry`, with its attributes.
     public func layDirectory(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
-        try prepared(for: place) { name throws(StoreError) in
-            try system("make a directory for", place.display) { () throws(Errno) in
-                try Syscall.makeDirectory(at: temporary.fd, name, mode: 0o700)
-            }
-            try dress(name, as: entry, mark: UpperMark(inode: inode, base: entry.tree.map { .tree($0) }))
-        }
+        try layEntry(entry, inode: inode, at: place)
     }
 
     /// Gives the base's `entry` a place of its own in `upper/`: a file as a reference, so that no byte is
-    /// copied; anything else as itself.
+    /// copied; a directory as an empty one that is laid over it; anything else as itself.
     public func layEntry(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
-        if entry.kind == .directory { return try layDirectory(entry, inode: inode, at: place) }
         try prepared(for: place) { name throws(StoreError) in
-            try make(entry, name)
-            let base = entry.blob.map { UpperMark.Base.blob($0, size: entry.size) }
-            try dress(name, as: entry, mark: UpperMark(inode: inode, base: base))
+            try make(entry, inode: inode, at: temporary.place(name))
         }
     }
 
-    private func make(_ entry: TreeEntry, _ name: RawPath) throws(StoreError) {
-        try system("make an entry for", entry.name.display) { () throws(Errno) in
-            switch (entry.kind, entry.content) {
-            case (.symlink, .target(let target)):
-                try Syscall.makeSymlink(at: temporary.fd, name, target: RawPath(target))
-            case (.characterDevice, .device(let number)), (.blockDevice, .device(let number)):
-                try Syscall.makeNode(
-                    at: temporary.fd, name, mode: entry.kind.fileType | 0o600, device: dev_t(number))
-            default:
-                try Syscall.makeNode(at: temporary.fd, name, mode: entry.kind.fileType | 0o600, device: 0)
+    /// Makes `entry` at a place in `tmp/`: a directory or a file that stands for what the base has.
+    func make(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
+        try writer.make(entry, at: place)
+        let base: UpperMark.Base? =
+            switch entry.content {
+            case .tree(let tree, _): .tree(tree)
+            case .blob(let blob): .blob(blob, size: entry.size)
+            default: nil
             }
-        }
-    }
-
-    /// Sets attributes and mark; times last, since setting the others changes them.
-    private func dress(_ name: RawPath, as entry: TreeEntry, mark: UpperMark) throws(StoreError) {
-        let path = RawPath("/proc/self/fd/\(temporary.fd)/\(name.display)")
-        try system("set the attributes of", entry.name.display) { () throws(Errno) in
-            if isPrivileged {
-                try Syscall.changeOwner(at: temporary.fd, name, uid: entry.uid, gid: entry.gid)
-            }
-            for attribute in entry.xattrs {
-                try Syscall.setAttribute(path, RawPath(attribute.name), attribute.value)
-            }
-            if entry.kind == .file || entry.kind == .directory {
-                try Syscall.setAttribute(path, UpperMark.name, mark.encoded)
-            } else if isPrivileged, mark != .none {
-                try Syscall.setAttribute(path, UpperMark.trustedName, mark.encoded)
-            }
-            if entry.kind != .symlink { try Syscall.changeMode(at: temporary.fd, name, mode_t(entry.mode)) }
-            try Syscall.changeTimes(at: temporary.fd, name, access: nil, modification: .at(entry.mtime))
-        }
+        try writer.dress(
+            place, as: entry, mark: UpperMark(inode: inode, base: base), subject: entry.name.display)
     }
 
     /// Copies the referenced blob's bytes into the file that is open as `file`, which then stands for itself.

@@ -24,7 +24,8 @@ public final class Workspace: Sendable {
         var upper: Descriptor
         var mark: WorkspaceMark
         /// Set when a commit was stored and the swap after it failed: nothing may change until a restart has
-        /// finished it, since staged files may be sealed ones by now.
+        /// finished it, since staged files may be sealed ones by now. Also when it is not known which of the
+        /// two is `upper/`.
         var isStuck = false
     }
 
@@ -101,19 +102,29 @@ public final class Workspace: Sendable {
         syncs: Bool = true
     ) throws(StoreError) {
         try RemoveTree.remove(name, at: directory)
-        try overlay.layDirectory(root, inode: nil, at: try Place(directory, [FileName(unchecked: name.bytes)]))
+        try overlay.layDirectory(root, inode: nil, at: Place(directory: directory, path: name))
         try system("mark", name.display) { () throws(Errno) in
-            let made = try Syscall.open(at: directory.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-            let mode = try Syscall.stat(made.fd).st_mode
-            // An ordinary user needs write permission to set attributes.
-            if mode & 0o200 == 0 { try Syscall.changeMode(made.fd, 0o700) }
-            try Syscall.setAttribute(made.fd, WorkspaceMark.name, mark.encoded)
-            if mode & 0o200 == 0 { try Syscall.changeMode(made.fd, mode & 0o7777) }
-            try Syscall.changeTimes(made.fd, access: nil, modification: .at(root.mtime))
+            let made = try Workspace.mark(name, at: directory.fd, mark)
             guard syncs else { return }
             try Syscall.sync(made.fd)
             try Syscall.sync(directory.fd)
         }
+    }
+
+    /// Puts the workspace's mark on a directory that is to be `upper/`, and leaves everything else as it is.
+    @discardableResult
+    static func mark(
+        _ name: RawPath, at directory: Int32, _ mark: WorkspaceMark
+    ) throws(Errno) -> Descriptor {
+        let before = try Syscall.stat(at: directory, name)
+        let isWritable = before.st_mode & 0o700 == 0o700
+        // An ordinary user needs write permission to set attributes, and read permission to open.
+        if !isWritable { try Syscall.changeMode(at: directory, name, 0o700) }
+        let made = try Syscall.open(at: directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        try Syscall.setAttribute(made.fd, WorkspaceMark.name, mark.encoded)
+        if !isWritable { try Syscall.changeMode(made.fd, before.st_mode & 0o7777) }
+        try Syscall.changeTimes(made.fd, access: nil, modification: .at(Timestamp(before.st_mtim)))
+        return made
     }
 
     private static func finishSwap(
@@ -122,7 +133,7 @@ public final class Workspace: Sendable {
         let next = WorkspaceMark(generation: mark.generation + 1, version: version.digest)
         let found = try system("look at", "next/") { () throws(Errno) -> [UInt8]? in
             guard try Syscall.statIfPresent(at: directory.fd, nextName) != nil else { return nil }
-            let next = try Syscall.open(at: directory.fd, nextName, O_RDONLY | O_DIRECTORY)
+            let next = try Syscall.open(at: directory.fd, nextName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
             return try Syscall.attribute(next.fd, WorkspaceMark.name)
         }
         if found != next.encoded {
@@ -155,8 +166,8 @@ public final class Workspace: Sendable {
     public func requireUsable() throws(StoreError) {
         guard state.withLock({ !$0.isStuck }) else {
             throw StoreError(
-                .damaged, "the last commit was stored but staging could not be swapped", subject: name,
-                hint: "unmount and mount again: the next start finishes it")
+                .damaged, "staging could not be swapped, by a commit that was stored or by an abort",
+                subject: name, hint: "unmount and mount again: the next start finishes it")
         }
     }
 
@@ -167,12 +178,15 @@ public final class Workspace: Sendable {
     ///
     /// - Returns: the name of the old one in the temporary directory, to be discarded with the gate open.
     func swapToNext(_ mark: WorkspaceMark) throws(StoreError) -> RawPath {
+        // What was sealed must not stay staged; otherwise it is safe to go on as before until the exchange.
+        var mustFinish = mark != self.mark
         do throws(StoreError) {
             let rubbish = overlay.temporary.name()
             try overlay.faults.reach(.swap, name)
             try system("swap", "upper/") { () throws(Errno) in
                 try Syscall.rename(
                     at: directory.fd, Workspace.nextName, to: directory.fd, Workspace.upperName, .exchange)
+                mustFinish = true
                 try Syscall.rename(
                     at: directory.fd, Workspace.nextName, to: overlay.temporary.fd, rubbish)
                 try Syscall.sync(directory.fd)
@@ -185,7 +199,7 @@ public final class Workspace: Sendable {
             }
             return rubbish
         } catch {
-            state.withLock { $0.isStuck = true }
+            if mustFinish { state.withLock { $0.isStuck = true } }
             throw error
         }
     }

@@ -2,8 +2,8 @@ import Glibc
 
 /// An open file descriptor that closes itself with its last reference.
 ///
-/// Bind it to a name before using ``fd``: a name lives to the end of its scope, while what an expression makes
-/// in passing, as in `open(…).fd`, may be closed before the call that was to use it.
+/// To be bound to a name before ``fd`` is used: in `read(try open(…).fd)` nothing refers to the temporary any more
+/// once its number is known, so it is closed before the call it was opened for.
 public final class Descriptor: Sendable {
     public let fd: Int32
 

@@ -3,9 +3,9 @@ internal import Objects
 internal import SystemPackage
 
 /// `rm -rf`, without following a symlink and without trusting a mode.
-enum RemoveTree {
+package enum RemoveTree {
     /// Does nothing where there is no such name.
-    static func remove(_ path: RawPath, at directory: Descriptor) throws(StoreError) {
+    package static func remove(_ path: RawPath, at directory: Descriptor) throws(StoreError) {
         try remove(Place(directory: directory, path: path))
     }
 

@@ -233,6 +233,12 @@ public enum Syscall {
     /// See: `man 2 fsync`.
     public static func sync(_ fd: Int32) throws(Errno) { _ = try check { fsync(fd) } }
 
+    /// Makes the names in a directory durable.
+    static func syncDirectory(at directory: Int32, _ path: RawPath) throws(Errno) {
+        let opened = try open(at: directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        try sync(opened.fd)
+    }
+
     /// See: `man 2 fdatasync`.
     public static func syncData(_ fd: Int32) throws(Errno) { _ = try check { fdatasync(fd) } }
 
@@ -502,6 +508,9 @@ public enum Syscall {
     public static func lock(_ fd: Int32, exclusive: Bool) throws(Errno) {
         _ = try check { flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) }
     }
+
+    /// Gives back the lock of `fd`, which a held lock never refuses.
+    static func unlock(_ fd: Int32) { _ = flock(fd, LOCK_UN) }
 
     /// See: `man 3 statvfs`.
     public static func filesystemStatus(_ fd: Int32) throws(Errno) -> statvfs {

@@ -18,6 +18,8 @@ final class TemporaryDirectory: Sendable {
         RawPath("t\(counter.wrappingAdd(1, ordering: .relaxed).newValue)")
     }
 
+    func place(_ name: RawPath) -> Place { Place(directory: directory, path: name) }
+
     /// Removes what `name` stands for, if it is still there. What cannot be removed now is removed at the next
     /// start, so a failure is of no account.
     func discard(_ name: RawPath) {

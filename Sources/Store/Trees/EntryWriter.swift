@@ -42,7 +42,7 @@ struct EntryWriter: Sendable {
                     guard !isPrivileged, error == .notPermitted else { throw error }
                 }
             }
-            if mark != .none {
+            if mark.inode != nil || mark.base != nil {
                 if entry.kind == .file || entry.kind == .directory {
                     try Syscall.setAttribute(path, UpperMark.name, mark.encoded)
                 } else if isPrivileged {

@@ -25,11 +25,11 @@ final class StagingTree: Sendable {
     }
 
     /// Gives a file to the kernel, if it takes it.
-    private let register: BackingRegistration
+    private let register: @Sendable (Descriptor) -> BackingFile?
 
     init(
         _ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID,
-        register: @escaping BackingRegistration
+        register: @escaping @Sendable (Descriptor) -> BackingFile?
     ) throws(VFSError) {
         self.register = register
         self.workspace = workspace

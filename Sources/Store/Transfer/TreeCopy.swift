@@ -1,0 +1,208 @@
+internal import Glibc
+internal import Objects
+internal import SystemPackage
+
+/// Copies a directory of any filesystem, exactly: bytes with their holes, symlinks, fifos, sockets, devices, hard
+/// links among the files copied, modes, owners (when privileged), mtimes, user attributes and ACLs.
+struct TreeCopy {
+    private let writer = EntryWriter()
+    private let faults: FaultHook
+    private let progress: Progress
+    /// Must not be found below the source: the copy would hold itself.
+    private let store: FileIdentity
+    /// Where files with several names went first.
+    private var links: [FileIdentity: Place] = [:]
+    private(set) var summary = ImportSummary()
+
+    struct FileIdentity: Hashable {
+        let device: UInt64
+        let inode: UInt64
+
+        init(_ status: stat) {
+            device = UInt64(status.st_dev)
+            inode = UInt64(status.st_ino)
+        }
+    }
+
+    init(into store: FileIdentity, faults: FaultHook, progress: Progress) {
+        self.store = store
+        self.faults = faults
+        self.progress = progress
+    }
+
+    /// Sum of the sizes of all regular files below `place`; those with several names once.
+    func byteCount(below place: Place) throws(StoreError) -> UInt64 {
+        var seen: Set<FileIdentity> = []
+        return try byteCount(below: place, path: .root, &seen)
+    }
+
+    private func byteCount(
+        below place: Place, path: TreePath, _ seen: inout Set<FileIdentity>
+    ) throws(StoreError) -> UInt64 {
+        var sum: UInt64 = 0
+        for name in try names(in: place, path) {
+            let childPath = path.appending(name)
+            let child = try place.child(name)
+            let status = try self.status(child, childPath)
+            if status.st_mode & S_IFMT == S_IFDIR {
+                try requireOutside(status, childPath)
+                sum += try byteCount(below: child, path: childPath, &seen)
+            } else if status.st_mode & S_IFMT == S_IFREG,
+                status.st_nlink == 1 || seen.insert(FileIdentity(status)).inserted
+            {
+                sum += UInt64(status.st_size)
+            }
+        }
+        return sum
+    }
+
+    /// Copies the directory at `source` to `target`, where nothing may be yet.
+    mutating func directory(
+        _ source: Place, to target: Place, path: TreePath = .root
+    ) throws(StoreError) {
+        let status = try self.status(source, path)
+        try requireOutside(status, path)
+        let entry = try entry(status, .tree(Digest.of([]), files: 0), at: source, path)
+        try writer.make(entry, at: target)
+        for name in try names(in: source, path) {
+            try item(try source.child(name), to: try target.child(name), path: path.appending(name))
+        }
+        try writer.dress(target, as: entry, subject: path.display)
+        summary.directories += 1
+    }
+
+    private mutating func item(_ source: Place, to target: Place, path: TreePath) throws(StoreError) {
+        let status = try self.status(source, path)
+        guard let kind = EntryKind(mode: status.st_mode) else {
+            throw StoreError(.invalidInput, "a file of unknown type", subject: path.display)
+        }
+        if kind == .directory { return try directory(source, to: target, path: path) }
+        if status.st_nlink > 1 {
+            if let first = links[FileIdentity(status)] {
+                try system("link", path.display) { () throws(Errno) in
+                    try Syscall.link(at: first.fd, first.path, to: target.fd, target.path)
+                }
+                return summary.count(kind)
+            }
+            links[FileIdentity(status)] = target
+        }
+        switch kind {
+        case .file: try file(source, status, to: target, path: path)
+        case .symlink:
+            let link = try reading(path) { () throws(Errno) in
+                try Syscall.readSymlink(at: source.fd, source.path)
+            }
+            try special(source, status, .target(link), to: target, path)
+        case .characterDevice, .blockDevice:
+            guard status.st_rdev != 0 else {
+                throw StoreError(
+                    .invalidInput, "a character device 0:0 means a deletion in staging",
+                    subject: path.display,
+                    hint: "it is a whiteout of some overlay; import the merged directory instead")
+            }
+            try special(source, status, .device(UInt64(status.st_rdev)), to: target, path)
+        case .fifo, .socket, .directory: try special(source, status, .none, to: target, path)
+        }
+        summary.count(kind)
+    }
+
+    private func special(
+        _ source: Place, _ status: stat, _ content: Content, to target: Place, _ path: TreePath
+    ) throws(StoreError) {
+        let entry = try entry(status, content, at: source, path)
+        try writer.make(entry, at: target)
+        try writer.dress(target, as: entry, subject: path.display)
+    }
+
+    private mutating func file(
+        _ source: Place, _ listed: stat, to target: Place, path: TreePath
+    ) throws(StoreError) {
+        try faults.reach(.importCopy, path.display)
+        let (from, before) = try reading(path) { () throws(Errno) in
+            let from = try Syscall.open(at: source.fd, source.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            return (from, try Syscall.stat(from.fd))
+        }
+        try requireUnchanged(listed, before, path)
+        let entry = try entry(before, .none, at: source, path)
+        let to = try system("create", path.display) { () throws(Errno) in
+            try Syscall.open(at: target.fd, target.path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        }
+        let progress = progress
+        try FileCopy.contents(of: from.fd, to: to.fd, subject: path.display) { progress.advance($0) }
+        let after = try reading(path) { () throws(Errno) in try Syscall.stat(from.fd) }
+        try requireUnchanged(before, after, path)
+        try writer.dress(target, as: entry, subject: path.display)
+        summary.bytes += UInt64(after.st_size)
+    }
+
+    private func entry(
+        _ status: stat, _ content: Content, at place: Place, _ path: TreePath
+    ) throws(StoreError) -> TreeEntry {
+        guard let kind = EntryKind(mode: status.st_mode) else { preconditionFailure("checked before") }
+        let absolute = place.absolute
+        let attributes = try reading(path) { () throws(Errno) in
+            var attributes: [ExtendedAttribute] = []
+            for name in try Syscall.attributeNames(absolute) where ExtendedAttribute.isPortable(name) {
+                if let value = try Syscall.attribute(absolute, RawPath(name)) {
+                    attributes.append(ExtendedAttribute(name: name, value: value))
+                }
+            }
+            return attributes
+        }
+        return TreeEntry(
+            name: path.names.last ?? .root, kind: kind, mode: UInt16(status.st_mode & 0o7777),
+            uid: status.st_uid, gid: status.st_gid, size: 0, mtime: Timestamp(status.st_mtim),
+            content: content, xattrs: attributes)
+    }
+
+    // MARK: A source that changes
+
+    private func status(_ place: Place, _ path: TreePath) throws(StoreError) -> stat {
+        try reading(path) { () throws(Errno) in try Syscall.stat(at: place.fd, place.path) }
+    }
+
+    private func names(in place: Place, _ path: TreePath) throws(StoreError) -> [FileName] {
+        try reading(path) { () throws(Errno) in try Syscall.names(at: place.fd, place.path).sorted() }
+    }
+
+    private func reading<Result>(
+        _ path: TreePath, _ call: () throws(Errno) -> Result
+    ) throws(StoreError) -> Result {
+        do throws(Errno) { return try call() } catch {
+            guard error == .noSuchFileOrDirectory || error == .notDirectory else {
+                throw StoreError(error, doing: "read", subject: path.display)
+            }
+            throw StoreError(
+                .system(error), "it vanished while the directory was being copied", subject: path.display,
+                hint: "try again when nothing changes the directory; nothing was staged")
+        }
+    }
+
+    private func requireUnchanged(
+        _ before: stat, _ after: stat, _ path: TreePath
+    ) throws(StoreError) {
+        let isSame =
+            FileIdentity(before) == FileIdentity(after) && before.st_size == after.st_size
+            && Timestamp(before.st_mtim) == Timestamp(after.st_mtim)
+        guard !isSame else { return }
+        throw StoreError(
+            .busy, "the file changed while it was being copied", subject: path.display,
+            hint: "try again when nothing writes to it; nothing was staged")
+    }
+
+    private func requireOutside(_ status: stat, _ path: TreePath) throws(StoreError) {
+        guard FileIdentity(status) == store else { return }
+        throw StoreError(
+            .invalidInput, "the store lies in the directory that is to be copied into it",
+            subject: path.display)
+    }
+}
+
+extension ExtendedAttribute {
+    /// Whether an attribute of this name says the same on every machine.
+    fileprivate static func isPortable(_ name: [UInt8]) -> Bool {
+        if UpperMark.isReserved(name) { return false }
+        let kept = ["system.posix_acl_access", "system.posix_acl_default", "security.capability"]
+        return name.starts(with: Array("user.".utf8)) || kept.contains { Array($0.utf8) == name }
+    }
+}

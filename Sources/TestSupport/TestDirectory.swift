@@ -1,0 +1,28 @@
+internal import Foundation
+internal import Store
+internal import SystemPackage
+
+/// A new, empty directory that is removed with its last reference.
+///
+/// Below `FIRN_TEST_DIRECTORY` where that is set, else below `/var/tmp`, which is a filesystem with extended
+/// attributes where `/tmp` may be none.
+public final class TestDirectory: Sendable {
+    public let path: String
+
+    public init() {
+        let parent = ProcessInfo.processInfo.environment["FIRN_TEST_DIRECTORY"] ?? "/var/tmp"
+        var template = Array("\(parent)/firn-test-XXXXXX".utf8CString)
+        guard let made = mkdtemp(&template) else {
+            preconditionFailure("cannot make a directory in \(parent)")
+        }
+        path = String(cString: made)
+    }
+
+    deinit {
+        // What cannot be removed does not fail the test that made it.
+        guard let here = try? Syscall.open(at: AT_FDCWD, RawPath("/"), O_RDONLY | O_DIRECTORY) else { return }
+        try? RemoveTree.remove(RawPath(path), at: here)
+    }
+
+    public func appending(_ name: String) -> String { "\(path)/\(name)" }
+}
