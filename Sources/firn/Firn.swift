@@ -23,7 +23,7 @@ struct Firn: ParsableCommand {
               1  refused or failed; standard error says why
               2  the command line makes no sense
               3  stored data is damaged
-              4  busy: another process owns the store, a commit is running, the mount or a file is in use
+              4  busy: a commit is running, or the mount or a file is in use; try again later
               5  nothing has changed, so no version was made
 
             EXAMPLES:
@@ -36,21 +36,21 @@ struct Firn: ParsableCommand {
         version: Program.version,
         subcommands: [GenerateManual.self],
         groupedSubcommands: [
-            CommandGroup(name: "Set up:", subcommands: [Init.self, Mount.self, Unmount.self, Status.self]),
-            CommandGroup(name: "Write:", subcommands: [Commit.self, Abort.self, Import.self]),
+            CommandGroup(name: "Set up", subcommands: [Init.self, Mount.self, Unmount.self, Status.self]),
+            CommandGroup(name: "Write", subcommands: [Commit.self, Abort.self, Import.self]),
             CommandGroup(
-                name: "Read:",
-                subcommands: [Log.self, Show.self, Diff.self, List.self, Cat.self, Usage.self, Export.self]),
-            CommandGroup(name: "Name:", subcommands: [Tag.self, Annotate.self, Pin.self, Unpin.self]),
-            CommandGroup(name: "Go back:", subcommands: [Restore.self]),
-            CommandGroup(name: "Keep:", subcommands: [Forget.self, CollectGarbage.self, Verify.self]),
+                name: "Read",
+                subcommands: [Log.self, Show.self, Diff.self, List.self, Cat.self]),
+            CommandGroup(name: "Name", subcommands: [Tag.self, Annotate.self, Pin.self, Unpin.self]),
+            CommandGroup(name: "Go back", subcommands: [Restore.self]),
+
         ])
 
     static func main() {
         let arguments = RawArgument.all
         let words = Array(arguments.dropFirst())
-        if let program = arguments.first, MountHelper.isCalled(program) { exit(MountHelper.run(words)) }
-        exit(run(words).rawValue)
+        if let program = arguments.first, MountHelper.isCalled(program) { Glibc.exit(MountHelper.run(words)) }
+        Glibc.exit(run(words).rawValue)
     }
 
     /// Runs one command line and returns the status to exit with; everything has been said by then.
@@ -77,7 +77,8 @@ struct Firn: ParsableCommand {
         let text = fullMessage(for: error)
         guard exitCode(for: error) == .success else {
             let prefix = "Error: "
-            StandardError.line("firn: " + (text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text))
+            StandardError.line(
+                "firn: " + (text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text))
             return .usage
         }
         let output = StandardOutput()

@@ -48,7 +48,8 @@ extension Engine {
         let staged = try store.stagedCount(workspace)
         guard staged.entries > 0 else { return }
         throw StoreError(
-            .stagedChanges, "there are \(staged.entries) staged changes that would be committed with the import",
+            .stagedChanges,
+            "there are \(staged.entries) staged changes that would be committed with the import",
             subject: "staging",
             hint: "commit or abort them first, or give --force to commit everything, or --no-commit")
     }
@@ -61,4 +62,9 @@ extension JSONValue {
             "bytes": .integer(staged.bytes),
         ]
     }
+}
+
+extension Engine {
+    func forget(_ request: ForgetRequest) throws(StoreError) -> JSONValue { [:] }
+    func collectGarbage(isDryRun: Bool, progress: Progress) throws(StoreError) -> JSONValue { [:] }
 }

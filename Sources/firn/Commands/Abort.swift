@@ -20,7 +20,7 @@ extension Firn {
         @Flag(name: .shortAndLong, help: "Do not ask.")
         var yes = false
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
             if !yes { try ask() }

@@ -26,7 +26,7 @@ extension Firn {
         @Option(help: "Who says so (default: you, as user@host).")
         var author: String?
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
             if notes.isEmpty { return try list() }

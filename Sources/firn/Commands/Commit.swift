@@ -30,7 +30,7 @@ extension Firn {
         @Flag(help: "Move tags here that stand on another version.")
         var force = false
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
             let request = try options.request(allowsEmpty: allowEmpty, movesTags: force)

@@ -35,7 +35,7 @@ extension Firn {
         @Flag(help: "Print the sums alone.")
         var stat = false
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func validate() throws {
             if nameOnly, stat { throw ValidationError("--name-only and --stat exclude each other") }

@@ -38,13 +38,11 @@ extension Firn {
         @Flag(help: "Replace staged changes that are in the way, commit others with it, and move tags.")
         var force = false
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
             var request = ImportRequest(source: try absolute(directory), isForced: force, commit: nil)
-            if let to {
-                do throws(ObjectError) { request.target = try TreePath(to.bytes) } catch { throw StoreError(error) }
-            }
+            if let to { request.target = try to.treePath() }
             if !noCommit {
                 var commit = try options.request(allowsEmpty: false, movesTags: force)
                 if options.message == nil { commit.message = "Import \(directory.text)" }

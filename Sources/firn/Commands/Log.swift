@@ -18,16 +18,17 @@ extension Firn {
                   firn log --run $RUN_ID --json
                 """)
 
-        @Option(name: [.customShort("n"), .long], help: ArgumentHelp("At most so many.", valueName: "number"))
+        @Option(
+            name: [.customShort("n"), .long], help: ArgumentHelp("At most so many.", valueName: "number"))
         var count: Int?
 
-        @Option(help: ArgumentHelp("Only versions of this run.", valueName: "id"))
-        var run: String?
+        @Option(name: .customLong("run"), help: ArgumentHelp("Only versions of this run.", valueName: "id"))
+        var runID: String?
 
         @Flag(help: "The oldest first.")
         var reverse = false
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func validate() throws {
             if let count, count < 0 { throw ValidationError("--count cannot be negative") }
@@ -36,7 +37,7 @@ extension Firn {
         func run() throws {
             let store = try common.openForReading()
             var versions = Array(try store.versions().reversed())
-            if let run { versions = versions.filter { $0.manifest.run == run } }
+            if let runID { versions = versions.filter { $0.manifest.run == runID } }
             if let count { versions = Array(versions.prefix(count)) }
             if reverse { versions.reverse() }
             try common.print(.array(versions.map { JSONValue($0) })) { output in

@@ -36,7 +36,8 @@ extension Firn {
         var foreground = false
 
         @Option(
-            name: .customShort("o"), help: ArgumentHelp("ro, allow_other or debug, as for mount(8).", valueName: "options"))
+            name: .customShort("o"),
+            help: ArgumentHelp("ro, allow_other or debug, as for mount(8).", valueName: "options"))
         var options: [String] = []
 
         @Option(

@@ -14,12 +14,14 @@ extension Firn {
         @Argument(help: "The versions.")
         var versions: [String]
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
             let outcome = try common.perform(.pin(versions: versions))
             try common.print(outcome) { output in
-                for version in outcome["versions"].elements { try output.line("Pinned \(version.string ?? "")") }
+                for version in outcome["versions"].elements {
+                    try output.line("Pinned \(version.string ?? "")")
+                }
             }
         }
     }
@@ -36,12 +38,14 @@ extension Firn {
         @Argument(help: "The versions.")
         var versions: [String]
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
             let outcome = try common.perform(.unpin(versions: versions))
             try common.print(outcome) { output in
-                for version in outcome["versions"].elements { try output.line("Unpinned \(version.string ?? "")") }
+                for version in outcome["versions"].elements {
+                    try output.line("Unpinned \(version.string ?? "")")
+                }
             }
         }
     }

@@ -28,12 +28,10 @@ extension Firn {
         @Flag(help: "Lose staged changes that are in the way.")
         var force = false
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
-            let paths = try paths.map { path throws(StoreError) in
-                do throws(ObjectError) { return try TreePath(path.bytes) } catch { throw StoreError(error) }
-            }
+            let paths = try paths.map { try $0.treePath() }
             let outcome = try common.perform(.restore(version: version, paths: paths, isForced: force))
             try common.print(outcome) { output in
                 let name = outcome["version"].string ?? version

@@ -21,7 +21,7 @@ extension Firn {
         @Argument(help: "The version.")
         var version = "latest"
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
             let store = try common.openForReading()
@@ -51,7 +51,8 @@ extension Firn {
             let blobs = Quantity.count(version.newBlobs, "blob")
             table.add(["new", "\(Quantity.bytes(version.newBytes)) in \(blobs)"])
             for line in table.lines { try output.line(line) }
-            try section("message", manifest.message.split(separator: "\n").map { Printable.text(String($0)) }, output)
+            try section(
+                "message", manifest.message.split(separator: "\n").map { Printable.text(String($0)) }, output)
             try pairs("params", manifest.metadata.params, output)
             try pairs("metrics", manifest.metadata.metrics.mapValues { JSONValue.decimal($0).line }, output)
             try pairs("meta", manifest.metadata.meta, output)
@@ -59,11 +60,14 @@ extension Firn {
                 Printable.text("\($0.key) = \($0.value)  (\($0.author), \(CivilDate($0.time).timeText))")
             }
             try section("annotations", notes, output)
-            let open = manifest.openAtSeal.map { Printable.name($0.path.bytes) + ($0.isTorn ? "  (torn)" : "") }
+            let open = manifest.openAtSeal.map {
+                Printable.name($0.path.bytes) + ($0.isTorn ? "  (torn)" : "")
+            }
             try section("open for writing when it was sealed", open, output)
         }
 
-        private static func pairs(_ title: String, _ pairs: [String: String], _ output: StandardOutput) throws {
+        private static func pairs(_ title: String, _ pairs: [String: String], _ output: StandardOutput) throws
+        {
             var table = Table(alignments: [.left, .left])
             for (key, value) in pairs.sorted(by: { $0.key < $1.key }) {
                 table.add([Printable.text(key), Printable.text(value)])

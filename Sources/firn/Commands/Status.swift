@@ -17,7 +17,7 @@ extension Firn {
         @Flag(name: .shortAndLong, help: "List every staged change.")
         var changes = false
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
             let document = try read()
@@ -59,7 +59,8 @@ extension Firn {
             guard let mountpoint = mount["mountpoint"].string else { return "not mounted" }
             let passthrough = mount["passthrough"].bool == true ? ", passthrough" : ""
             let readOnly = mount["read_only"].bool == true ? ", read-only" : ""
-            return "\(Printable.text(mountpoint)) (process \(mount["pid"].integer ?? 0)\(passthrough)\(readOnly))"
+            return
+                "\(Printable.text(mountpoint)) (process \(mount["pid"].integer ?? 0)\(passthrough)\(readOnly))"
         }
 
         private static func latest(_ version: JSONValue) -> String {
@@ -72,7 +73,9 @@ extension Firn {
         }
 
         private static func staged(_ staging: JSONValue) -> String {
-            guard let entries = staging["entries"].integer else { return "unknown: the store belongs to another" }
+            guard let entries = staging["entries"].integer else {
+                return "unknown: the store belongs to another"
+            }
             let open = staging["open_for_writing"].integer ?? 0
             return (entries == 0 ? "nothing" : AbortSummary.amount(staging))
                 + (open > 0 ? ", \(open) open for writing" : "")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Control
+import Objects
 import Store
 
 extension Firn {
@@ -28,7 +29,7 @@ extension Firn {
         @Flag(name: .shortAndLong, help: "Move the tag if it stands on another version.")
         var force = false
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func validate() throws {
             if delete {

@@ -26,7 +26,7 @@ extension Firn {
         @Flag(help: "Detach the mount at once; it ends when nothing uses it any more.")
         var lazy = false
 
-        @OptionGroup(title: "Common options") var common: CommonOptions
+        @OptionGroup var common: CommonOptions
 
         func run() throws {
             let mount = try find()
@@ -49,7 +49,8 @@ extension Firn {
             if let place, let real = try? RealPath.of(Array(place.utf8)), let mount = table.mount(at: real) {
                 guard mount.isFirn else {
                     throw StoreError(
-                        .invalidInput, "what is mounted here is not a store but \(mount.type)", subject: place)
+                        .invalidInput, "what is mounted here is not a store but \(mount.type)", subject: place
+                    )
                 }
                 return mount
             }

@@ -56,7 +56,9 @@ enum BackgroundStart {
 
     private static func makePipe() throws(StoreError) -> (reading: Int32, writing: Int32) {
         var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0 else { throw StoreError(Errno(rawValue: errno), doing: "make a pipe", subject: "") }
+        guard pipe(&ends) == 0 else {
+            throw StoreError(Errno(rawValue: errno), doing: "make a pipe", subject: "")
+        }
         return (ends[0], ends[1])
     }
 
@@ -65,7 +67,8 @@ enum BackgroundStart {
         defer { for word in words { free(word) } }
         let child = firn_spawn_detached("/proc/self/exe", &words, descriptors, Int32(descriptors.count))
         guard child > 0 else {
-            throw StoreError(Errno(rawValue: errno), doing: "start the daemon", subject: arguments.first ?? "")
+            throw StoreError(
+                Errno(rawValue: errno), doing: "start the daemon", subject: arguments.first ?? "")
         }
     }
 

@@ -34,7 +34,9 @@ struct DaemonLog: LogHandler {
     /// In quotes where it would not read as one word.
     private static func quoted(_ value: String) -> String {
         let text = Printable.text(value)
-        guard text.isEmpty || text.contains(where: { $0 == " " || $0 == "\"" || $0 == "=" }) else { return text }
+        guard text.isEmpty || text.contains(where: { $0 == " " || $0 == "\"" || $0 == "=" }) else {
+            return text
+        }
         return "\"\(text.replacing("\"", with: "\\\""))\""
     }
 }

@@ -8,7 +8,8 @@ struct MountOptionList: Hashable {
 
     /// Meant for mount(8), systemd or the kernel, or what Firn does anyway.
     private static let ignored: Set<String> = [
-        "", "rw", "defaults", "auto", "noauto", "nofail", "user", "nouser", "users", "owner", "group", "_netdev",
+        "", "rw", "defaults", "auto", "noauto", "nofail", "user", "nouser", "users", "owner", "group",
+        "_netdev",
         "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync", "async", "atime", "noatime", "relatime",
         "norelatime", "strictatime", "lazytime", "nolazytime", "diratime", "nodiratime", "silent", "loud",
         "default_permissions",

@@ -74,9 +74,10 @@ enum RealPath {
         while trimmed.count > 1, trimmed.last == UInt8(ascii: "/") { trimmed.removeLast() }
         do throws(Errno) { return try resolve(trimmed) } catch {
             // A dead mount says ENOTCONN to everything but a look at the name above it.
-            guard error == .notConnected else { throw error }
+            guard error == .socketNotConnected else { throw error }
             let slash = trimmed.lastIndex(of: UInt8(ascii: "/"))
-            let parent = slash.map { $0 == 0 ? [UInt8(ascii: "/")] : Array(trimmed[..<$0]) } ?? [UInt8(ascii: ".")]
+            let parent =
+                slash.map { $0 == 0 ? [UInt8(ascii: "/")] : Array(trimmed[..<$0]) } ?? [UInt8(ascii: ".")]
             let name = slash.map { Array(trimmed[($0 + 1)...]) } ?? trimmed
             let above = try resolve(parent)
             return (above == [UInt8(ascii: "/")] ? [] : above) + [UInt8(ascii: "/")] + name

@@ -31,7 +31,8 @@ enum Mountpoint {
                 throw StoreError(error, doing: "look at the mountpoint", subject: path)
             }
             throw StoreError(
-                .invalidInput, "the mountpoint does not exist", subject: path, hint: "make it with: mkdir \(path)")
+                .invalidInput, "the mountpoint does not exist", subject: path,
+                hint: "make it with: mkdir \(path)")
         }
     }
 

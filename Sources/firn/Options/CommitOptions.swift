@@ -15,7 +15,8 @@ struct CommitOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A parameter of the run, as text. May be repeated.", valueName: "key=value"))
     var param: [Pair] = []
 
-    @Option(help: ArgumentHelp("A result of the run, a finite number. May be repeated.", valueName: "key=number"))
+    @Option(
+        help: ArgumentHelp("A result of the run, a finite number. May be repeated.", valueName: "key=number"))
     var metric: [Pair] = []
 
     @Option(help: ArgumentHelp("Anything else, as text. May be repeated.", valueName: "key=value"))

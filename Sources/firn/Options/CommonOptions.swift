@@ -27,7 +27,8 @@ struct CommonOptions: ParsableArguments {
     }
 
     /// Prints `document` where `--json` asks for it, else what `text` writes.
-    func print(_ document: @autoclosure () throws -> JSONValue, text: (StandardOutput) throws -> Void) throws {
+    func print(_ document: @autoclosure () throws -> JSONValue, text: (StandardOutput) throws -> Void) throws
+    {
         let output = StandardOutput()
         if json {
             try output.line(try document().indented)

@@ -16,7 +16,9 @@ struct StoreLocation {
     /// - Throws: ``UsageError`` when nothing names a store.
     static func find(_ option: String?) throws -> StoreLocation {
         let environment = getenv("FIRN_STORE").map { String(cString: $0) }
-        if let named = option ?? environment.flatMap({ $0.isEmpty ? nil : $0 }) { return try find(named: named) }
+        if let named = option ?? environment.flatMap({ $0.isEmpty ? nil : $0 }) {
+            return try find(named: named)
+        }
         if let location = try enclosingMount() { return location }
         throw UsageError(
             "no store was named", hint: "give --store DIRECTORY, set FIRN_STORE, or stand inside a mount")
