@@ -174,6 +174,11 @@ public final class BlobStore: Sendable {
         return UInt64(found.st_blocks) * 512
     }
 
+    /// How many bytes of disk a blob's file holds; 0 where there is none.
+    func allocated(_ digest: Digest) throws(StoreError) -> UInt64 {
+        try status(digest).map { UInt64($0.st_blocks) * 512 } ?? 0
+    }
+
     /// Every digest that has a file, in no order. Files whose names are no digests are passed over.
     func all() throws(StoreError) -> [Digest] {
         var digests: [Digest] = []

@@ -55,6 +55,17 @@ extension Catalog {
         }
     }
 
+    func nodeCount() throws(StoreError) -> Int {
+        try read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM nodes") ?? 0 }
+    }
+
+    /// What SQLite finds wrong with its own file; empty where it is sound.
+    func check() throws(StoreError) -> [String] {
+        try read { db in
+            try String.fetchAll(db, sql: "PRAGMA quick_check").filter { $0 != "ok" }
+        }
+    }
+
     /// Removes what the mark did not reach, in one transaction.
     func sweep(nodesExcept nodes: Set<Digest>, blobsExcept blobs: Set<Digest>) throws(StoreError) -> SweptRows {
         try write { db in
