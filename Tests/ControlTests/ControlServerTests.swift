@@ -146,10 +146,10 @@ import Testing
         let served = try Served(try StoreFixture(["a": [1]]))
         _ = try ControlClient.perform(.commit(CommitRequest()), at: served.fixture.path)
         let failures = Lock([String]())
+        let path = served.fixture.path
         DispatchQueue.concurrentPerform(iterations: 24) { index in
             do throws(StoreError) {
-                _ = try ControlClient.perform(
-                    .tag(name: "t\(index)", version: "1", moves: false), at: served.fixture.path)
+                _ = try ControlClient.perform(.tag(name: "t\(index)", version: "1", moves: false), at: path)
             } catch { failures.withLock { $0.append("\(error)") } }
         }
         #expect(failures.withLock { $0 } == [])
