@@ -38,6 +38,9 @@ public struct MountHooks: Sendable {
     /// These paths of staging, and what is below them, are others than before; the root path is all of it.
     /// Gate closed.
     public var replaced: @Sendable ([TreePath]) throws(StoreError) -> Void
+    /// The inode number that a path of staging has in the mount, so that what replaces it keeps the number; nil
+    /// where none is known. Gate closed.
+    public var inodeNumber: @Sendable (TreePath) -> UInt64?
     /// After ``replaced``, with the gate open again: what waits for the kernel belongs here.
     public var afterReplace: @Sendable () -> Void
     /// Begins to unmount and returns at once; throws ``StoreError`` `.busy` when the mount is in use.
@@ -49,6 +52,7 @@ public struct MountHooks: Sendable {
         versionsChanged: @escaping @Sendable () -> Void = {},
         sealed: @escaping @Sendable (Version) throws(StoreError) -> Void = { _ in },
         replaced: @escaping @Sendable ([TreePath]) throws(StoreError) -> Void = { _ in },
+        inodeNumber: @escaping @Sendable (TreePath) -> UInt64? = { _ in nil },
         afterReplace: @escaping @Sendable () -> Void = {},
         unmount: @escaping @Sendable () throws(StoreError) -> Void = MountHooks.refuseUnmount,
         mountStatus: @escaping @Sendable () -> MountStatus? = { nil }
@@ -56,6 +60,7 @@ public struct MountHooks: Sendable {
         self.versionsChanged = versionsChanged
         self.sealed = sealed
         self.replaced = replaced
+        self.inodeNumber = inodeNumber
         self.afterReplace = afterReplace
         self.unmount = unmount
         self.mountStatus = mountStatus

@@ -53,7 +53,7 @@ public final class Session: @unchecked Sendable {
         if options.passesThrough {
             firn_channel_want_passthrough(channel)
             let kernel = KernelChannel(pointer: channel)
-            fileSystem.usePassthrough { kernel.register($0) }
+            fileSystem.usePassthrough(BackingRegistration { kernel.register($0) })
         }
         guard firn_channel_attach(channel, session) == 0 else {
             let code = errno

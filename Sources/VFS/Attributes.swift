@@ -144,8 +144,7 @@ public struct OpenedFile: Sendable {
     public let backing: BackingFile?
 }
 
-/// Inode numbers. The backing filesystem's own serve for what is staged; everything else has bit 62 set and is
-/// derived from where it is, so that it is the same after a remount and in no one's way.
+/// Inode numbers: derived from what a remount does not change, with bit 62 set.
 enum InodeNumber {
     private static let derivedBit: UInt64 = 1 << 62
 
@@ -159,6 +158,14 @@ enum InodeNumber {
         hash = (hash ^ hash >> 33) &* 0xff51_afd7_ed55_8ccd
         hash = (hash ^ hash >> 33) &* 0xc4ce_b9fe_1a85_ec53
         return (hash ^ hash >> 33) >> 2 | derivedBit
+    }
+
+    /// The number of what lies in `upper/` as the backing inode `backing`.
+    ///
+    /// With the workspace's generation: a seal frees backing inodes, which the filesystem gives to other files
+    /// while nodes made before the seal still show their numbers.
+    static func staged(_ backing: UInt64, generation: UInt64) -> UInt64 {
+        derived(backing &+ generation &* 0x9e37_79b9_7f4a_7c15)
     }
 
     static func version(_ number: VersionNumber) -> UInt64 { derived(UInt64(bitPattern: number.value) << 8 | 7) }

@@ -16,5 +16,17 @@ public final class BackingFile: Sendable {
     deinit { close(id) }
 }
 
-/// Makes backing files; nil where the kernel does not, or not for this file.
-public typealias BackingRegistration = @Sendable (Descriptor) -> BackingFile?
+/// Makes backing files.
+///
+/// A type and not a bare function: a function kept in a generic container such as ``Lock`` is wrapped once more
+/// with every access, and after thousands of accesses a call takes milliseconds.
+public struct BackingRegistration: Sendable {
+    /// nil where the kernel takes no backing files, or not this one.
+    public let register: @Sendable (Descriptor) -> BackingFile?
+
+    public init(_ register: @escaping @Sendable (Descriptor) -> BackingFile?) {
+        self.register = register
+    }
+
+    static let none = BackingRegistration { _ in nil }
+}

@@ -13,7 +13,7 @@ public final class FileSystem: Sendable {
     let owner: Owner
     let started: Timestamp
     private let parts = Lock(Parts())
-    private let registration = Lock(BackingRegistration?.none)
+    private let registration = Lock(BackingRegistration.none)
 
     /// What knows the file system and is known by it; set once, in `init`.
     private struct Parts {
@@ -34,7 +34,9 @@ public final class FileSystem: Sendable {
         versions = VersionIndex(store)
         let root = RootDirectory(in: self)
         table.addPermanent(root, below: nil, as: .root)
-        let staging = try StagingTree(workspace, store, table, id: table.newID()) { [unowned self] in backing($0) }
+        let staging = try StagingTree(workspace, store, table, id: table.newID()) { [unowned self] in
+            backing($0)
+        }
         table.addPermanent(staging.root, below: root, as: FileName(literal: "staging"))
         let versionsDirectory = VersionsDirectory(id: table.newID(), in: self)
         table.addPermanent(versionsDirectory, below: root, as: FileName(literal: "versions"))
@@ -92,13 +94,13 @@ public final class FileSystem: Sendable {
 
     /// From now on files are opened so that the kernel can do without the daemon. To be called before the first
     /// request.
-    public func usePassthrough(_ register: @escaping BackingRegistration) {
-        registration.withLock { $0 = register }
+    public func usePassthrough(_ backing: BackingRegistration) {
+        registration.withLock { $0 = backing }
     }
 
     /// Gives `descriptor` to the kernel, if it takes it.
     func backing(_ descriptor: Descriptor) -> BackingFile? {
-        registration.withLock { $0 }?(descriptor)
+        registration.withLock { $0 }.register(descriptor)
     }
 
     // MARK: Numbers

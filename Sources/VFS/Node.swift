@@ -134,7 +134,9 @@ class FileHandle: @unchecked Sendable {
     /// When the last descriptor and mapping are gone.
     func release() {}
 
-    func allocate(mode: Int32, offset: Int64, length: Int64) throws(VFSError) { throw .notSupported }
+    func allocate(mode: Int32, offset: Int64, length: Int64, by caller: Caller) throws(VFSError) {
+        throw .notSupported
+    }
 
     func seek(_ target: Syscall.SeekTarget, from offset: Int64) throws(VFSError) -> Int64 {
         throw .notSupported

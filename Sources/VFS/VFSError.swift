@@ -23,7 +23,8 @@ public struct VFSError: Error, Sendable, CustomStringConvertible {
             case .damaged: .ioError
             case .busy, .filesOpen: .resourceBusy
             case .tagExists: .fileExists
-            case .unknownVersion, .unknownPath, .unknownTag, .notAStore, .nothingToCommit: .noSuchFileOrDirectory
+            case .unknownVersion, .unknownPath, .unknownTag, .notAStore: .noSuchFileOrDirectory
+            case .nothingToCommit: .noData
             case .ambiguousVersion, .invalidInput, .newerFormat, .alreadyAStore, .stagedChanges: .invalidArgument
             }
         self.init(code, error.description)

@@ -98,10 +98,10 @@ extension Session {
         }
         table.fallocate = { request, _, mode, offset, length, info in
             guard let request = Request(request), let info else { return }
-            let handle = HandleID(info.pointee.fh)
+            let (handle, caller) = (HandleID(info.pointee.fh), request.caller)
             request.answerSlowly("fallocate") { (reply) throws(VFSError) in
                 try request.fileSystem.allocate(
-                    handle, mode: mode, offset: Int64(offset), length: Int64(length))
+                    handle, mode: mode, offset: Int64(offset), length: Int64(length), by: caller)
                 reply.done()
             }
         }
@@ -116,11 +116,13 @@ extension Session {
         table.copy_file_range = { request, _, sourceOffset, source, _, targetOffset, target, count, flags in
             guard let request = Request(request), let source, let target else { return }
             let (from, to) = (HandleID(source.pointee.fh), HandleID(target.pointee.fh))
+            let caller = request.caller
             request.answerSlowly("copy_file_range") { (reply) throws(VFSError) in
                 guard flags == 0 else { throw VFSError(.invalidArgument) }
                 reply.written(
                     try request.fileSystem.copy(
-                        from: from, at: Int64(sourceOffset), to: to, at: Int64(targetOffset), count: count))
+                        from: from, at: Int64(sourceOffset), to: to, at: Int64(targetOffset), count: count,
+                        by: caller))
             }
         }
     }

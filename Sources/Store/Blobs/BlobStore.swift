@@ -168,7 +168,7 @@ public final class BlobStore: Sendable {
     /// - Returns: how many bytes of disk it held.
     func remove(_ digest: Digest) throws(StoreError) -> UInt64 {
         try faults.reach(.unlink, digest.hex)
-        let count = try diskByteCount(digest)
+        let count = try allocated(digest)
         do throws(Errno) { try Syscall.unlink(at: objects.fd, BlobStore.path(digest)) } catch {
             guard error != .noSuchFileOrDirectory else { return 0 }
             throw StoreError(error, doing: "remove the object", subject: digest.hex)
@@ -177,7 +177,7 @@ public final class BlobStore: Sendable {
     }
 
     /// How many bytes of disk a blob's file holds; 0 where there is none.
-    func diskByteCount(_ digest: Digest) throws(StoreError) -> UInt64 {
+    func allocated(_ digest: Digest) throws(StoreError) -> UInt64 {
         try status(digest).map { UInt64($0.st_blocks) * 512 } ?? 0
     }
 

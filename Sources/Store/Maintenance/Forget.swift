@@ -18,7 +18,7 @@ extension Store {
                 let names = bases[decision.number] ?? []
                 return .init(
                     number: decision.number,
-                    reasons: decision.reasons + names.map { "under \(Store.display(workspace: $0))" })
+                    reasons: decision.reasons + names.map { "base of \(Store.display(workspace: $0))" })
             })
     }
 

@@ -5,12 +5,13 @@ internal import SystemPackage
 public struct GarbageSummary: Hashable, Sendable {
     /// Tree nodes that no version and no workspace reaches.
     public var nodes = 0
-    /// Blobs of the same kind.
+    /// Objects of the same kind, orphans among them.
     public var blobs = 0
-    /// Files below `objects/` that were no blob of the catalog: what interrupted commits left.
+    /// Objects that the catalog did not know: what interrupted commits left.
     public var orphans = 0
-    /// Disk space of all files removed.
+    /// Bytes of disk that the objects held.
     public var bytes: UInt64 = 0
+    /// Tree nodes and objects that stay.
     public var keptNodes = 0
     public var keptBlobs = 0
 
@@ -42,11 +43,11 @@ extension Store {
             let dead = try blobs.all().filter { !mark.blobs.contains($0) }
             progress.begin(dryRun ? "looking" : "removing", total: UInt64(dead.count))
             for digest in dead {
-                summary.bytes += try dryRun ? blobs.diskByteCount(digest) : blobs.remove(digest)
+                summary.bytes += try dryRun ? blobs.allocated(digest) : blobs.remove(digest)
+                summary.blobs += 1
                 if !known.contains(digest) { summary.orphans += 1 }
                 progress.advance(1)
             }
-            summary.blobs = rows.blobs.count
             return summary
         }
     }
@@ -56,11 +57,32 @@ extension Store {
         var mark = Mark(TreeStore { [catalog] digest throws(StoreError) in try catalog.nodeBytes(digest) })
         for name in try workspaceNames() {
             let workspace = try workspace(name)
-            try workspace.gate.close { () throws(StoreError) in try mark.workspace(workspace) }
+            // Closed, so that no rename carries a reference from where the walk will be to where it has been.
+            let bases = try workspace.gate.close { () throws(StoreError) in try workspace.bases() }
+            for base in bases { try mark.add(base) }
         }
         for version in try catalog.versions() {
-            if let tree = version.manifest.root.tree { try mark.tree(tree) }
+            if let tree = version.manifest.root.tree { try mark.add(tree: tree) }
         }
         return mark
+    }
+}
+
+extension Workspace {
+    /// What its `upper/` refers to, and its `next/`, which is its `upper/` to be after a commit whose swap failed.
+    /// The gate must be closed.
+    fileprivate func bases() throws(StoreError) -> [UpperMark.Base] {
+        var bases: [UpperMark.Base] = []
+        var pending = [Workspace.upperName, Workspace.nextName].map { Place(directory: directory, path: $0) }
+        while let place = pending.popLast() {
+            guard let found = try overlay.probe(place) else { continue }
+            if let base = found.mark.base { bases.append(base) }
+            guard found.isDirectory else { continue }
+            let names = try system("list", place.display) { () throws(Errno) in
+                try Syscall.names(at: place.fd, place.path)
+            }
+            for name in names { pending.append(try place.child(name)) }
+        }
+        return bases
     }
 }

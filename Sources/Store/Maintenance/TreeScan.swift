@@ -94,7 +94,7 @@ final class TreeScan {
     }
 
     private func fail(_ digest: Digest, _ message: String) {
-        problems.append(VerifyProblem(kind: .node, digest: digest, message: message))
+        problems.append(VerifyProblem(.node, digest, message))
     }
 
     // MARK: Whom it hurts

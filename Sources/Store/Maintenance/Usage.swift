@@ -1,42 +1,28 @@
 public import Objects
 
-/// How much lies at and below a path of a version.
+/// How much lies below one path of a version.
 public struct Usage: Hashable, Sendable {
     public let path: TreePath
     public let kind: EntryKind
+    /// Sum of the sizes of all files, in bytes, as `du --apparent-size` counts them.
+    public let bytes: UInt64
     /// Entries that are not directories.
     public let files: UInt64
-    /// Sum of the sizes of all files and symlinks, as `du --apparent-size`.
-    public let bytes: UInt64
-
-    init(_ path: TreePath, _ entry: TreeEntry) {
-        self.path = path
-        kind = entry.kind
-        files = entry.files
-        bytes = entry.size
-    }
 }
 
 extension Store {
-    /// The sums over `path` and over each directory below it, down to `depth` levels, parents before children and
-    /// in order of name. Reads no more than those levels: trees carry their sums.
+    /// The usage of `path` and of each entry in it, by the sums that tree nodes carry: nothing is walked.
     ///
-    /// - Throws: ``StoreError`` `.unknownPath`
-    public func usage(
-        _ version: Version, path: TreePath, depth: Int = 0
-    ) throws(StoreError) -> [Usage] {
+    /// - Returns: the entries in order of name, and the whole last.
+    /// - Throws: ``StoreError`` `.unknownPath`.
+    public func usage(_ version: Version, _ path: TreePath) throws(StoreError) -> [Usage] {
+        let entry = try entry(at: path, of: version)
         var result: [Usage] = []
-        try addUsage(of: try entry(at: path, of: version), at: path, depth: depth, to: &result)
-        return result
-    }
-
-    private func addUsage(
-        of entry: TreeEntry, at path: TreePath, depth: Int, to result: inout [Usage]
-    ) throws(StoreError) {
-        result.append(Usage(path, entry))
-        guard depth > 0, let tree = entry.tree else { return }
-        for child in try trees.entries(in: tree) where child.kind == .directory {
-            try addUsage(of: child, at: path.appending(child.name), depth: depth - 1, to: &result)
+        if let tree = entry.tree {
+            result = try trees.entries(in: tree).map {
+                Usage(path: path.appending($0.name), kind: $0.kind, bytes: $0.size, files: $0.files)
+            }
         }
+        return result + [Usage(path: path, kind: entry.kind, bytes: entry.size, files: entry.files)]
     }
 }

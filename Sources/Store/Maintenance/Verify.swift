@@ -14,7 +14,7 @@ extension Store {
     public func verify(deep: Bool = true, progress: Progress = .none) throws(StoreError) -> VerifyReport {
         var report = VerifyReport()
         for message in try catalog.quickCheck() {
-            report.problems.append(VerifyProblem(kind: .catalog, digest: nil, message: message))
+            report.problems.append(VerifyProblem(.catalog, nil, message))
         }
         let rows = try catalog.versionRows()
         let versions = VersionCheck.run(rows, &report)
@@ -28,7 +28,7 @@ extension Store {
         // A version that is gone by now took its objects with it.
         let kept = Set(try catalog.numbers())
         let found = try scan.locate(bad + scan.problems, in: versions.filter { kept.contains($0.number) })
-        report.problems += found.filter { $0.affectedCount > 0 }
+        report.problems += found.filter { $0.useCount > 0 }
         return report
     }
 
@@ -86,7 +86,7 @@ private struct ObjectCheck {
     }
 
     private func problem(_ kind: VerifyProblem.Kind, _ message: String) -> VerifyProblem {
-        VerifyProblem(kind: kind, digest: digest, message: message)
+        VerifyProblem(kind, digest, message)
     }
 }
 
@@ -102,7 +102,7 @@ private enum VersionCheck {
         var sound: [(number: VersionNumber, manifest: Manifest)] = []
         for row in rows {
             func add(_ kind: VerifyProblem.Kind, _ message: String) {
-                var problem = VerifyProblem(kind: kind, digest: row.digest, message: message)
+                var problem = VerifyProblem(kind, row.digest, message)
                 problem.add(row.number, .root)
                 report.problems.append(problem)
             }

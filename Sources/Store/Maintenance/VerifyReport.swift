@@ -1,13 +1,14 @@
 public import Objects
 
 /// One stored thing that is not what it should be, and whom that hurts.
-public struct VerifyProblem: Sendable {
+public struct VerifyProblem: Hashable, Sendable {
     public enum Kind: String, Hashable, Sendable, CaseIterable {
-        /// A blob's file is not there.
+        /// An object's file is not there.
         case missing
-        /// A blob's bytes are not those its name says, or cannot be read.
+        /// An object's bytes are not those its name says, or cannot be read.
         case damaged
-        case wrongSize
+        /// An object has another size than its entries say.
+        case wrongSize = "wrong_size"
         /// A tree node is missing, malformed, or says something else of what is below it.
         case node
         /// A version's manifest is not what its digest says.
@@ -18,35 +19,45 @@ public struct VerifyProblem: Sendable {
         case catalog
     }
 
+    /// Where the thing is used.
+    public struct Use: Hashable, Sendable {
+        public let version: VersionNumber
+        public let path: TreePath
+    }
+
     public let kind: Kind
-    /// Of the blob, node or version; nil for the catalog.
+    /// Of the object, node or version; nil for the catalog as a whole.
     public let digest: Digest?
     /// What is wrong, in words.
     public let message: String
-    /// Where it shows, in order of version and path: the first few.
-    public internal(set) var affected: [(version: VersionNumber, path: TreePath)] = []
-    /// How many paths of how many versions there are in all; more than ``affected`` lists.
-    public internal(set) var affectedCount = 0
+    /// The first of them, in order of version and path; ``useCount`` says how many there are.
+    public internal(set) var uses: [Use] = []
+    public internal(set) var useCount = 0
 
-    /// So many are listed.
-    public static let affectedCountMax = 100
+    /// So many uses are listed.
+    public static let useCountMax = 1000
+
+    init(_ kind: Kind, _ digest: Digest?, _ message: String) {
+        self.kind = kind
+        self.digest = digest
+        self.message = message
+    }
 
     mutating func add(_ version: VersionNumber, _ path: TreePath) {
-        affectedCount += 1
-        if affected.count < VerifyProblem.affectedCountMax { affected.append((version, path)) }
+        useCount += 1
+        if uses.count < VerifyProblem.useCountMax { uses.append(Use(version: version, path: path)) }
     }
 }
 
 /// What a verification found.
-public struct VerifyReport: Sendable {
-    /// Empty when all is well.
+public struct VerifyReport: Hashable, Sendable {
     public internal(set) var problems: [VerifyProblem] = []
     /// How many of each were looked at.
     public internal(set) var versions = 0
     public internal(set) var nodes = 0
     public internal(set) var blobs = 0
-    /// Sum of the sizes of those blobs.
+    /// Sum of the sizes of those objects.
     public internal(set) var bytes: UInt64 = 0
 
-    public var isSound: Bool { problems.isEmpty }
+    public var isClean: Bool { problems.isEmpty }
 }

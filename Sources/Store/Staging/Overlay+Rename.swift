@@ -20,8 +20,8 @@ extension Overlay {
         }
         var made: Descriptor?
         try prepared(for: place, keepsParentTime: false) { name throws(StoreError) in
-            made = try system("create", place.display) { () throws(Errno) in
-                try Syscall.open(at: temporary.fd, name, flags, mode: mode_t(mode))
+            try inheriting(from: place, name) { directory, name throws(Errno) in
+                made = try Syscall.open(at: directory, name, flags, mode: mode_t(mode))
             }
         }
         guard let made else { preconditionFailure("prepared calls its body") }
@@ -56,9 +56,35 @@ extension Overlay {
             }
         }
         try prepared(for: place, keepsParentTime: false) { name throws(StoreError) in
-            try system("create", place.display) { () throws(Errno) in try make(temporary.fd, name) }
+            try inheriting(from: place, name, make)
         }
     }
+
+    /// Makes something under the temporary name `name` that has what the directory of `place` passes on to what
+    /// is made in it: its group and its default access list. See: `man 5 acl`, `man 7 inode`.
+    private func inheriting(
+        from place: Place, _ name: RawPath, _ make: (Int32, RawPath) throws(Errno) -> Void
+    ) throws(StoreError) {
+        let parent = Place(directory: place.directory, path: RawPath(place.path.parentBytes))
+        try system("create", place.display) { () throws(Errno) in
+            let status = try Syscall.stat(at: parent.fd, parent.path)
+            let list = try Syscall.attribute(parent.absolute, Overlay.defaultAccessList)
+            if status.st_mode & S_ISGID == 0, list == nil { return try make(temporary.fd, name) }
+            let nursery = temporary.name()
+            defer { temporary.discard(nursery) }
+            try Syscall.makeDirectory(at: temporary.fd, nursery, mode: 0o700)
+            let directory = try Syscall.open(at: temporary.fd, nursery, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+            if status.st_mode & S_ISGID != 0 {
+                try Syscall.changeOwner(directory.fd, uid: nil, gid: status.st_gid)
+                try Syscall.changeMode(directory.fd, S_ISGID | 0o700)
+            }
+            if let list { try Syscall.setAttribute(directory.fd, Overlay.defaultAccessList, list) }
+            try make(directory.fd, name)
+            try Syscall.rename(at: directory.fd, name, to: temporary.fd, name)
+        }
+    }
+
+    private static let defaultAccessList = RawPath("system.posix_acl_default")
 
     /// Gives a file another name. Over a whiteout as well.
     ///

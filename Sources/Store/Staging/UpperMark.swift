@@ -4,7 +4,7 @@ internal import SystemPackage
 /// What Firn notes on a file or directory of `upper/`, in the extended attribute `user.firn`: the number it has
 /// in the mount, and what of the base it stands for. Layout: `docs/FORMAT.md`, "Workspaces".
 public struct UpperMark: Hashable, Sendable {
-    /// The inode number it is to keep; nil where the backing file's own number serves.
+    /// The inode number it is to keep; nil where that follows from the backing file's own.
     public var inode: UInt64?
     public var base: Base?
 

@@ -78,9 +78,9 @@ extension FileSystem {
 
     /// See: `man 2 fallocate`.
     public func allocate(
-        _ handle: HandleID, mode: Int32, offset: Int64, length: Int64
+        _ handle: HandleID, mode: Int32, offset: Int64, length: Int64, by caller: Caller
     ) throws(VFSError) {
-        try files.find(handle).allocate(mode: mode, offset: offset, length: length)
+        try files.find(handle).allocate(mode: mode, offset: offset, length: length, by: caller)
     }
 
     /// See: `man 2 lseek`, SEEK_DATA and SEEK_HOLE.
@@ -92,13 +92,15 @@ extension FileSystem {
 
     /// See: `man 2 copy_file_range`. The bytes do not pass through the daemon.
     public func copy(
-        from source: HandleID, at sourceOffset: Int64, to target: HandleID, at targetOffset: Int64, count: Int
+        from source: HandleID, at sourceOffset: Int64, to target: HandleID, at targetOffset: Int64, count: Int,
+        by caller: Caller
     ) throws(VFSError) -> Int {
         let from = try files.find(source).descriptor()
         let handle = try files.find(target)
         guard let staged = handle.node as? StagingNode else { throw VFSError(.badFileDescriptor) }
         return try staged.tree.workspace.gate.pass { () throws(VFSError) in
             let to = try handle.descriptor()
+            try staged.tree.clearSetIDs(to, by: caller)
             return try called { () throws(Errno) in
                 try Syscall.copyRange(
                     from: from.fd, at: Int(sourceOffset), to: to.fd, at: Int(targetOffset), count: count)

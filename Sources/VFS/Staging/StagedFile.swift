@@ -106,9 +106,12 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
 
     override func release() { tree.close(self, stagingNode) }
 
-    override func allocate(mode: Int32, offset: Int64, length: Int64) throws(VFSError) {
+    override func allocate(
+        mode: Int32, offset: Int64, length: Int64, by caller: Caller
+    ) throws(VFSError) {
         try tree.workspace.gate.pass { () throws(VFSError) in
             let descriptor = staged.descriptor
+            try tree.clearSetIDs(descriptor, by: caller)
             try called { () throws(Errno) in
                 try Syscall.allocate(descriptor.fd, mode: mode, offset: Int(offset), length: Int(length))
             }

@@ -78,7 +78,11 @@ extension StagingTree {
     private func changeNameless(
         _ node: StagingNode, _ change: SetAttributes, by caller: Caller
     ) throws(VFSError) {
-        guard node.isUpper, let file = node.file, !file.isBlob else { throw .stale }
+        guard node.isUpper, let file = node.file, !file.isBlob else {
+            guard change.size == nil, let last = node.lastAttributes else { throw .stale }
+            node.lastAttributes = last.changed(by: change, at: Store.clock())
+            return
+        }
         let descriptor = file.descriptor
         if change.size != nil { try clearSetIDs(descriptor, by: caller) }
         try called { () throws(Errno) in
@@ -108,14 +112,22 @@ extension StagingTree {
         if UpperMark.isReserved(name) { return nil }
         return try lock.withLock { _ throws(VFSError) in
             if case .base(let entry) = node.form { return entry.xattrs.first { $0.name == name }?.value }
-            return try withBacking(node) { path throws(Errno) in try Syscall.attribute(path, RawPath(name)) }
+            return try withBacking(node) { path throws(Errno) in
+                try Syscall.attribute(path, RawPath(name))
+            } open: { file throws(Errno) in
+                try Syscall.attribute(file.fd, RawPath(name))
+            }
         }
     }
 
     func extendedAttributeNames(of node: StagingNode) throws(VFSError) -> [[UInt8]] {
         try lock.withLock { _ throws(VFSError) in
             if case .base(let entry) = node.form { return entry.xattrs.map(\.name) }
-            let names = try withBacking(node) { path throws(Errno) in try Syscall.attributeNames(path) }
+            let names = try withBacking(node) { path throws(Errno) in
+                try Syscall.attributeNames(path)
+            } open: { file throws(Errno) in
+                try Syscall.attributeNames(file.fd)
+            }
             return names.filter { !UpperMark.isReserved($0) }
         }
     }
@@ -135,27 +147,46 @@ extension StagingTree {
                     } else {
                         try Syscall.removeAttribute(path, RawPath(name))
                     }
+                } open: { file throws(Errno) in
+                    if let value {
+                        try Syscall.setAttribute(file.fd, RawPath(name), value, flags: flags)
+                    } else {
+                        try Syscall.removeAttribute(file.fd, RawPath(name))
+                    }
                 }
                 node.hasDefaultACL = nil
             }
         }
     }
 
-    /// A path to the node's backing file that leads there even after it lost its name, as long as it is open.
+    /// Reaches the node's backing file by its path, or by what is open of it once it has lost its name.
     private func withBacking<Result>(
-        _ node: StagingNode, _ body: (RawPath) throws(Errno) -> Result
+        _ node: StagingNode, _ path: (RawPath) throws(Errno) -> Result,
+        open: (Descriptor) throws(Errno) -> Result
     ) throws(VFSError) -> Result {
         if node === root || table.isLinked(node) {
             let place = try place(node)
-            return try called { () throws(Errno) in try body(place.absolute) }
+            return try called { () throws(Errno) in try path(place.absolute) }
         }
         guard let file = node.file, !file.isBlob else { throw .stale }
-        let open = file.descriptor
-        return try called { () throws(Errno) in try body(Syscall.path(of: open)) }
+        let descriptor = file.descriptor
+        return try called { () throws(Errno) in try open(descriptor) }
     }
 }
 
 extension Attributes {
+    /// With what `change` asks for, but for the size.
+    fileprivate func changed(by change: SetAttributes, at now: Timestamp) -> Attributes {
+        var result = self
+        result.mode = change.mode ?? mode
+        result.uid = change.uid ?? uid
+        result.gid = change.gid ?? gid
+        result.atime = change.atime?.time(at: now) ?? atime
+        result.mtime = change.mtime?.time(at: now) ?? mtime
+        result.ctime = now
+        return result
+    }
+
     /// What the backing file's `stat` says of `node`.
     init(_ status: FileStatus, of node: StagingNode) {
         let size = node.reference?.size ?? status.size
@@ -166,5 +197,14 @@ extension Attributes {
             uid: status.uid, gid: status.gid, device: status.device, size: size,
             blocks: node.reference != nil ? (size + 511) / 512 : status.blocks,
             atime: status.atime, mtime: status.mtime, ctime: status.ctime)
+    }
+}
+
+extension TimeChange {
+    fileprivate func time(at now: Timestamp) -> Timestamp {
+        switch self {
+        case .now: now
+        case .at(let time): time
+        }
     }
 }

@@ -50,7 +50,7 @@ extension StagingTree {
             let kind = try make(place, new, in: parent, by: caller)
             guard let upper = try probe(place) else { throw VFSError(.ioError) }
             return self.table.child(parent, name) { id in
-                StagingNode(id: id, upper: upper, kind: kind, inode: upper.file.inode, in: self)
+                StagingNode(id: id, upper: upper, kind: kind, inode: number(of: upper), in: self)
             }
         }
     }
@@ -69,7 +69,7 @@ extension StagingTree {
             try give(descriptor, to: caller, mode: effective, in: parent)
             let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
             let node = self.table.child(parent, name) { id in
-                StagingNode(id: id, upper: upper, kind: .file, inode: upper.file.inode, in: self)
+                StagingNode(id: id, upper: upper, kind: .file, inode: number(of: upper), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
             node.file = StagedFile(
@@ -91,7 +91,7 @@ extension StagingTree {
             try give(descriptor, to: caller, mode: effective, in: parent)
             let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
             let node = self.table.addNameless { id in
-                StagingNode(id: id, upper: upper, kind: .file, inode: upper.file.inode, in: self)
+                StagingNode(id: id, upper: upper, kind: .file, inode: number(of: upper), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
             node.file = StagedFile(
@@ -228,13 +228,18 @@ extension StagingTree {
                     try workspace.overlay.remove(place, leavesWhiteout: isInBase)
                 }
             }
-            detach(node, parent, name, &links)
+            self.table.removeLink(parent, name)
+            forgetIfGone(node, &links)
         }
     }
 
-    private func detach(_ node: StagingNode, _ parent: StagingNode, _ name: FileName, _ links: inout Links) {
-        table.removeLink(parent, name)
-        if let backing = node.backing, !table.isLinked(node) { links.byBacking[backing] = nil }
+    /// To be called when `node` has lost a name. One that names unknown to the table may still lead to is kept in
+    /// mind, since its open handles and those names must meet in one node.
+    private func forgetIfGone(_ node: StagingNode, _ links: inout Links) {
+        guard let backing = node.backing, !table.isLinked(node), (node.lastAttributes?.linkCount ?? 0) <= 1 else {
+            return
+        }
+        links.byBacking[backing] = nil
     }
 
     // MARK: Renaming
@@ -270,9 +275,7 @@ extension StagingTree {
                     source, to: target, isDirectory: node.isDirectory, leavesWhiteout: isInBase)
             }
             self.table.move(parent, name, to: newParent, newName)
-            if let backing = replaced?.backing, let replaced, !self.table.isLinked(replaced) {
-                links.byBacking[backing] = nil
-            }
+            if let replaced { forgetIfGone(replaced, &links) }
         }
     }
 

@@ -11,25 +11,29 @@ extension StagingTree {
     ///   of their own from now on.
     func rebase() throws(VFSError) -> [StaleName] {
         try lock.withLock { links throws(VFSError) in
-            links.byBacking.removeAll()
+            // Open files without a name may have others that stay staged.
+            links.byBacking = links.byBacking.filter { !table.isLinked($0.value) }
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
             var stale: [StaleName] = []
-            try rebaseChildren(of: root, &stale)
+            try rebaseChildren(of: root, &links, &stale)
             return stale
         }
     }
 
-    private func rebaseChildren(of directory: StagingNode, _ stale: inout [StaleName]) throws(VFSError) {
+    private func rebaseChildren(
+        of directory: StagingNode, _ links: inout Links, _ stale: inout [StaleName]
+    ) throws(VFSError) {
         for (name, child) in table.children(directory) {
-            guard let node = child as? StagingNode, node.isUpper else { continue }
-            if let link = table.links(node).first, link.parent !== directory || link.name != name {
+            guard let node = child as? StagingNode, node.isUpper || table.links(node).count > 1 else { continue }
+            if directory.isUpper, let upper = try probe(try place(directory, name)) {
+                node.adopt(upper)
+                // It stays staged under all its names.
+                if upper.file.linkCount > 1, !node.isDirectory { links.byBacking[upper.file.inode] = node }
+            } else if let link = table.links(node).first, link.parent !== directory || link.name != name {
                 table.removeLink(directory, name)
                 stale.append(StaleName(parent: directory.id, name: name))
                 continue
-            }
-            if directory.isUpper, let upper = try probe(try place(directory, name)) {
-                node.adopt(upper)
             } else if let entry = try baseEntry(name, in: directory) {
                 node.adopt(entry)
                 node.file?.becomeBlob()
@@ -39,7 +43,7 @@ extension StagingTree {
                 stale.append(StaleName(parent: directory.id, name: name))
                 continue
             }
-            try rebaseChildren(of: node, &stale)
+            try rebaseChildren(of: node, &links, &stale)
         }
     }
 

@@ -18,17 +18,18 @@ final class StagingTree: Sendable {
     /// One copy-up at a time for each node, by its number: copies take long and ``lock`` is short.
     private let copyUpLocks = (0..<16).map { _ in Lock(()) }
 
-    /// Files of `upper/` with more than one name, by backing inode, so that each has one node.
+    /// Files of `upper/` that have more than one name, or had one that is gone, by backing inode, so that each has
+    /// one node.
     struct Links {
         var byBacking: [UInt64: StagingNode] = [:]
     }
 
     /// Gives a file to the kernel, if it takes it.
-    private let register: BackingRegistration
+    private let register: @Sendable (Descriptor) -> BackingFile?
 
     init(
         _ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID,
-        register: @escaping BackingRegistration
+        register: @escaping @Sendable (Descriptor) -> BackingFile?
     ) throws(VFSError) {
         self.register = register
         self.workspace = workspace
@@ -94,17 +95,23 @@ final class StagingTree: Sendable {
     ) throws(VFSError) -> StagingNode {
         guard let kind = upper.file.kind else { throw VFSError(.ioError) }
         let backing = upper.file.inode
-        let isShared = kind != .directory && upper.file.linkCount > 1
-        if isShared, let other = links.byBacking[backing], table.node(other.id) === other {
+        if kind != .directory, let other = links.byBacking[backing], table.node(other.id) === other,
+            table.isLinked(other) || other.file != nil
+        {
             table.addLink(other, parent, name)
             return other
         }
         let node = table.child(parent, name) { id in
-            StagingNode(id: id, upper: upper, kind: kind, inode: upper.mark.inode ?? backing, in: self)
+            StagingNode(id: id, upper: upper, kind: kind, inode: number(of: upper), in: self)
         }
         guard let node = node as? StagingNode else { throw VFSError(.ioError) }
-        if isShared { links.byBacking[backing] = node }
+        if kind != .directory, upper.file.linkCount > 1 { links.byBacking[backing] = node }
         return node
+    }
+
+    /// The inode number of something in `upper/`.
+    func number(of upper: UpperEntry) -> UInt64 {
+        upper.mark.inode ?? InodeNumber.staged(upper.file.inode, generation: workspace.generation)
     }
 
     // MARK: Taking into upper/. With the gate passed and the lock held.

@@ -86,7 +86,8 @@ final class Daemon: Sendable {
             fileSystem,
             MountOptions(
                 mountpoint: options.mountpoint, source: store.path, allowsOther: options.allowOther,
-                isReadOnly: options.readOnly, passesThrough: true, threadCount: max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
+                isReadOnly: options.readOnly, passesThrough: true,
+                threadCount: max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
             logger: logger)
         mount.parts.withLock { $0.session = session }
         let server = ControlServer(engine)
@@ -133,7 +134,8 @@ final class Daemon: Sendable {
                 guard let fileSystem = mount.fileSystem else { return nil }
                 let counts = fileSystem.counts
                 return MountStatus(
-                    mountpoint: options.mountpoint, pid: getpid(), isPassthrough: mount.session?.hasPassthrough ?? false,
+                    mountpoint: options.mountpoint, pid: getpid(),
+                    isPassthrough: mount.session?.hasPassthrough ?? false,
                     isReadOnly: options.readOnly, inodes: counts.nodes, openFiles: counts.openFiles,
                     started: started)
             })

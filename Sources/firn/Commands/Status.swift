@@ -1,0 +1,101 @@
+import ArgumentParser
+import Control
+import Store
+
+extension Firn {
+    struct Status: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "status",
+            abstract: "Show what is staged, the latest version, and where the store is mounted.",
+            discussion: """
+                EXAMPLES:
+                  firn status
+                  firn status --changes
+                  firn status --json
+                """)
+
+        @Flag(name: .shortAndLong, help: "List every staged change.")
+        var changes = false
+
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            let document = try read()
+            try common.print(document) { output in
+                var table = Table(alignments: [.left, .left])
+                table.add(["store", Printable.text(document["store"].string ?? "")])
+                table.add(["mount", Status.mount(document["mount"])])
+                table.add(["latest", Status.latest(document["latest"])])
+                table.add(["staged", Status.staged(document["staging"])])
+                table.add(["versions", Status.totals(document["totals"])])
+                table.add(["disk", Status.disk(document["disk"])])
+                for line in table.lines { try output.line(line) }
+                for change in document["staging"]["changes"].elements {
+                    try output.line("  \(Status.change(change))")
+                }
+            }
+        }
+
+        /// From the owner; where nobody owns the store and this user cannot, what a reader sees.
+        private func read() throws -> JSONValue {
+            let location = try common.location()
+            do throws(StoreError) {
+                return try ControlRequest.status(listsChanges: changes).perform(at: location.path)
+            } catch {
+                guard !changes, error.code == .busy || error.errno != nil else { throw error }
+                // The mount shows its own status to whoever may look into it.
+                if let mountpoint = location.mountpoint,
+                    let bytes = try? SmallFile.read(mountpoint + "/.firn/status"),
+                    let json = try? JSONParser.parse(bytes)
+                {
+                    return json
+                }
+                guard let store = try? Store.open(at: location.path, .reading) else { throw error }
+                return try store.statusJSON().appending(["mount": .null, "staging": .null])
+            }
+        }
+
+        private static func mount(_ mount: JSONValue) -> String {
+            guard let mountpoint = mount["mountpoint"].string else { return "not mounted" }
+            let passthrough = mount["passthrough"].bool == true ? ", passthrough" : ""
+            let readOnly = mount["read_only"].bool == true ? ", read-only" : ""
+            return
+                "\(Printable.text(mountpoint)) (process \(mount["pid"].integer ?? 0)\(passthrough)\(readOnly))"
+        }
+
+        private static func latest(_ version: JSONValue) -> String {
+            guard let name = version["version"].string else { return "no version yet" }
+            let tags = version["tags"].elements.compactMap(\.string)
+            let message = Printable.firstLine(version["message"].string ?? "")
+            let time = version["time"].string?.prefix(19) ?? ""
+            return "\(name)  \(time)Z" + (tags.isEmpty ? "" : "  [\(tags.joined(separator: ", "))]")
+                + (message.isEmpty ? "" : "  \(message)")
+        }
+
+        private static func staged(_ staging: JSONValue) -> String {
+            guard let entries = staging["entries"].integer else {
+                return "unknown: the store belongs to another"
+            }
+            let open = staging["open_for_writing"].integer ?? 0
+            return (entries == 0 ? "nothing" : AbortSummary.amount(staging))
+                + (open > 0 ? ", \(open) open for writing" : "")
+        }
+
+        private static func totals(_ totals: JSONValue) -> String {
+            "\(totals["versions"].integer ?? 0), \(Quantity.bytes(totals["logical_bytes"].integer ?? 0)) in all, "
+                + "\(Quantity.bytes(totals["blob_bytes"].integer ?? 0)) of distinct content"
+        }
+
+        private static func disk(_ disk: JSONValue) -> String {
+            "\(Quantity.bytes(disk["free_bytes"].integer ?? 0)) free of "
+                + Quantity.bytes(disk["total_bytes"].integer ?? 0)
+        }
+
+        private static func change(_ change: JSONValue) -> String {
+            let letters = ["added": "A", "removed": "D", "changed": "M", "type": "T", "attributes": "P"]
+            let path = Printable.text(change["path"].string ?? "")
+            let isDirectory = change["kind"].string == "directory"
+            return "\(letters[change["change"].string ?? ""] ?? "?")  \(path)\(isDirectory ? "/" : "")"
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Control
+import Glibc
+import Store
+import SystemPackage
+
+/// Where the store is that a command is about, and how that was found.
+struct StoreLocation {
+    /// The store's directory.
+    let path: String
+    /// The mount that led to it, if one did.
+    var mountpoint: String?
+
+    /// The first of: what `--store` gives, what `FIRN_STORE` gives, the mount that the working directory lies
+    /// in. The first two may name a store or a mount of one.
+    ///
+    /// - Throws: ``UsageError`` when nothing names a store.
+    static func find(_ option: String?) throws -> StoreLocation {
+        let environment = getenv("FIRN_STORE").map { String(cString: $0) }
+        if let named = option ?? environment.flatMap({ $0.isEmpty ? nil : $0 }) {
+            return try find(named: named)
+        }
+        if let location = try enclosingMount() { return location }
+        throw UsageError(
+            "no store was named", hint: "give --store DIRECTORY, set FIRN_STORE, or stand inside a mount")
+    }
+
+    /// A store's directory or a mount of one.
+    static func find(named path: String) throws(StoreError) -> StoreLocation {
+        let store = RawPath(path + "/firn.json")
+        if (try? Syscall.statIfPresent(at: AT_FDCWD, store)) == nil, let location = try mount(at: path) {
+            return location
+        }
+        return StoreLocation(path: path)
+    }
+
+    private static func enclosingMount() throws(StoreError) -> StoreLocation? {
+        var path = ""
+        // As many steps as a working directory can have; the root is its own parent.
+        var last: FileIdentity?
+        for _ in 0..<RawPath.byteCountMax / 2 {
+            let directory = path.isEmpty ? "." : path
+            guard let identity = FileIdentity(directory), identity != last else { return nil }
+            if let location = try mount(at: directory) { return location }
+            last = identity
+            path += path.isEmpty ? ".." : "/.."
+        }
+        return nil
+    }
+
+    private struct FileIdentity: Equatable {
+        let device: UInt64
+        let inode: UInt64
+
+        init?(_ path: String) {
+            var status = Glibc.stat()
+            guard stat(path, &status) == 0 else { return nil }
+            device = UInt64(status.st_dev)
+            inode = UInt64(status.st_ino)
+        }
+    }
+
+    /// nil where there is no `.firn/status` at `path`.
+    private static func mount(at path: String) throws(StoreError) -> StoreLocation? {
+        guard let bytes = try? SmallFile.read(path + "/.firn/status") else { return nil }
+        guard let status = try? JSONParser.parse(bytes), let store = status["store"].string else {
+            throw StoreError(
+                .invalidInput, "the mount's status cannot be read", subject: "\(path)/.firn/status",
+                hint: "name the store with --store")
+        }
+        return StoreLocation(path: store, mountpoint: path)
+    }
+}
