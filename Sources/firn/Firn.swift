@@ -40,9 +40,10 @@ struct Firn: ParsableCommand {
             CommandGroup(name: "Write", subcommands: [Commit.self, Abort.self, Import.self]),
             CommandGroup(
                 name: "Read",
-                subcommands: [Log.self, Show.self, Diff.self, List.self, Cat.self]),
+                subcommands: [Log.self, Show.self, Diff.self, List.self, Cat.self, DiskUsage.self, Export.self]),
             CommandGroup(name: "Name", subcommands: [Tag.self, Annotate.self, Pin.self, Unpin.self]),
             CommandGroup(name: "Go back", subcommands: [Restore.self]),
+            CommandGroup(name: "Keep", subcommands: [Forget.self, CollectGarbage.self, Verify.self]),
 
         ])
 
