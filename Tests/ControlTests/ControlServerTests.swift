@@ -45,17 +45,19 @@ import Testing
     }
 
     @Test func `a refusal reads the same as without a daemon`() throws {
-        let served = try Served(try StoreFixture())
-        func refusal() -> StoreError? {
+        func refusal(_ path: String) -> StoreError? {
             do throws(StoreError) {
-                _ = try ControlRequest.commit(CommitRequest()).perform(at: served.fixture.path)
+                _ = try ControlRequest.commit(CommitRequest()).perform(at: path)
                 return nil
             } catch { return error }
         }
-        let asked = refusal()
-        served.server.stop()
-        try served.fixture.close()
-        let owned = refusal()
+        let fixture = try StoreFixture()
+        var served: Served? = try Served(fixture)
+        let asked = served.flatMap { refusal($0.fixture.path) }
+        // The last reference to the store goes with it.
+        served = nil
+        try fixture.close()
+        let owned = refusal(fixture.path)
         #expect(asked?.code == .nothingToCommit)
         #expect(asked?.description == owned?.description)
         #expect(asked?.code == owned?.code)
@@ -137,6 +139,8 @@ import Testing
         let connection = try ControlSocket.connect(to: served.fixture.path)
         try ControlSocket.send(
             connection.fd, Array((ControlRequest.commit(CommitRequest()).line + "\n").utf8))
+        // It has said that it began.
+        #expect(try !ControlSocket.receive(connection.fd, countMax: 1).isEmpty)
         ControlSocket.end(connection.fd)
         served.server.stop()
         #expect(try served.fixture.store.versions().count == 1)
@@ -163,7 +167,8 @@ import Testing
         let store = try Store.open(at: path, .owning)
         let server = ControlServer(Engine(store: store, workspace: try store.workspace()))
         try server.start()
-        #expect(try ControlClient.perform(.status(listsChanges: false), at: path)?["store"].string == store.path)
+        #expect(
+            try ControlClient.perform(.status(listsChanges: false), at: path)?["store"].string == store.path)
         server.stop()
         try store.close()
     }
@@ -183,8 +188,9 @@ import Testing
             print(s.makefile().read())
             """
         let outcome = try Shell.run(
-            "/usr/bin/setpriv", "--reuid=65534", "--clear-groups", "python3", "-c", script, served.socketPath)
-        #expect(outcome.text.contains("\"errno\":13"))
+            "/usr/bin/setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/python3", "-c", script,
+            served.socketPath)
+        #expect(outcome.text.contains("\"errno\":13"), "\(String(decoding: outcome.errors, as: UTF8.self))")
     }
 
     @Test func `a request waits a moment for another owner and then says that it is busy`() throws {

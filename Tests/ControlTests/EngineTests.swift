@@ -25,7 +25,7 @@ import Testing
 
     @Test func `a commit answers with its version, by its caller`() throws {
         let fixture = try StoreFixture(["a/b": hello])
-        let outcome = try perform(try engine(fixture), try commit("first", tags: ["best"]))
+        let outcome = try perform(engine(fixture), try commit("first", tags: ["best"]))
         let version = outcome["version"]
         #expect(version["version"].string == "v000001")
         #expect(version["message"].string == "first")
@@ -55,7 +55,8 @@ import Testing
             try perform(engine, .tag(name: "best", version: "latest", moves: false))
         } throws: { ($0 as? StoreError)?.code == .tagExists }
         #expect(
-            try perform(engine, .tag(name: "best", version: "2", moves: true))["previous"].string == "v000001")
+            try perform(engine, .tag(name: "best", version: "2", moves: true))["previous"].string == "v000001"
+        )
         #expect(try perform(engine, .pin(versions: ["1", "v1", "2"]))["versions"] == ["v000001", "v000002"])
         #expect(try fixture.store.versions().allSatisfy(\.isPinned))
         _ = try perform(engine, .unpin(versions: ["1"]))
@@ -124,7 +125,8 @@ import Testing
         let outcome = try perform(engine, .importTree(request))
         #expect(outcome["imported"]["files"].integer == 1)
         #expect(outcome["commit"]["version"]["version"].string == "v000001")
-        #expect(try fixture.paths(of: fixture.store.resolve("latest")) == ["data", "data/d", "data/x", "other"])
+        #expect(
+            try fixture.paths(of: fixture.store.resolve("latest")) == ["data", "data/d", "data/x", "other"])
         request.commit = nil
         request.isForced = false
         request.target = "more"

@@ -40,7 +40,8 @@ import Testing
     }
 
     @Test func `every beginning of a document is incomplete`() throws {
-        let text = #"{"message": "first \u00e9\ud83d\ude00", "n": [1, -2.5e-3, true, null], "m": {"auc": NaN}}"#
+        let text =
+            #"{"message": "first \u00e9\ud83d\ude00", "n": [1, -2.5e-3, true, null], "m": {"auc": NaN}}"#
         let bytes = Array(text.utf8)
         for count in bytes.indices {
             #expect(throws: JSONParseError.incomplete) { try JSONParser.parse(Array(bytes[..<count])) }
@@ -91,7 +92,8 @@ import Testing
         for _ in 0..<20_000 {
             var bytes = sample
             for _ in 0..<Int.random(in: 1...4, using: &generator) {
-                bytes[Int.random(in: bytes.indices, using: &generator)] = .random(in: 0...255, using: &generator)
+                bytes[Int.random(in: bytes.indices, using: &generator)] = .random(
+                    in: 0...255, using: &generator)
             }
             bytes.removeLast(Int.random(in: 0..<8, using: &generator))
             if let value = try? JSONParser.parse(bytes) {

@@ -48,6 +48,8 @@ import Testing
                 if character == open { quote = nil } else { word.append(character) }
             } else if character == "\"" || character == "'" {
                 quote = character
+            } else if character == "(" {
+                quote = ")"
             } else if character == " " {
                 if !word.isEmpty { words.append(word) }
                 word = ""
@@ -56,7 +58,7 @@ import Testing
             }
         }
         return words.split(separator: "&&").map { part in
-            let part = part.prefix { $0 != ">" }
+            let part = part.prefix { $0 != ">" && $0 != "|" }
             return part.first == "firn" ? Array(part.dropFirst()) : ["--help"]
         }.filter { $0 != ["--help"] }
     }
@@ -71,7 +73,9 @@ import Testing
     }
 
     @Test func `the completions are up to date`() throws {
-        let names: [(CompletionShell, String)] = [(.bash, "firn.bash"), (.zsh, "_firn"), (.fish, "firn.fish")]
+        let names: [(CompletionShell, String)] = [
+            (.bash, "firn.bash"), (.zsh, "_firn"), (.fish, "firn.fish"),
+        ]
         for (shell, file) in names {
             try Snapshot.expect(Firn.completionScript(for: shell) + "\n", at: "docs/completions/\(file)")
         }
@@ -81,7 +85,10 @@ import Testing
         let page = Discussion("First\nline.\n\nSecond.\n\nEXAMPLES:\n  firn log -n 1\n  .dot")
         #expect(page.paragraphs == ["First line.", "Second."])
         #expect(page.sections.map(\.title) == ["EXAMPLES"])
-        #expect(Roff.literal("X", page.sections[0].lines) == [".SH X", ".nf", "firn log \\-n 1", "\\&.dot", ".fi"])
+        #expect(
+            Roff.literal("X", page.sections[0].lines) == [
+                ".SH X", ".nf", "firn log \\-n 1", "\\&.dot", ".fi",
+            ])
         #expect(Roff.escape("a\\b") == "a\\eb")
     }
 }

@@ -74,7 +74,8 @@ import Testing
         #expect(refusal(directory.appending("empty"))?.description == nil)
         #expect(refusal(directory.appending("none"))?.message == "the mountpoint does not exist")
         #expect(refusal(directory.appending("file"))?.message == "the mountpoint is not a directory")
-        #expect(refusal(directory.appending("full"))?.message.hasPrefix("the mountpoint is not empty") == true)
+        #expect(
+            refusal(directory.appending("full"))?.message.hasPrefix("the mountpoint is not empty") == true)
         #expect(refusal("/proc")?.code == .busy)
         let store = directory.appending("store")
         #expect(refusal(directory.path, store: store)?.message.hasPrefix("the store lies below") == true)

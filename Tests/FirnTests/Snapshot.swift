@@ -10,7 +10,9 @@ enum Snapshot {
     static var isUpdating: Bool { ProcessInfo.processInfo.environment["FIRN_UPDATE_SNAPSHOTS"] == "1" }
 
     /// - Parameter path: relative to the package.
-    static func expect(_ text: String, at path: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    static func expect(_ text: String, at path: String, sourceLocation: SourceLocation = #_sourceLocation)
+        throws
+    {
         let file = root.appendingPathComponent(path)
         if isUpdating {
             try FileManager.default.createDirectory(

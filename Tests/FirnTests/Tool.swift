@@ -21,7 +21,8 @@ struct Tool {
     static var path: String {
         let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         let candidates = [
-            bundle, Bundle.main.bundleURL, URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+            bundle, Bundle.main.bundleURL,
+            URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
                 .deletingLastPathComponent(),
             Snapshot.root.appendingPathComponent(".build/debug"),
         ]

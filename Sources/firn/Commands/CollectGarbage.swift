@@ -30,7 +30,8 @@ extension Firn {
             let verb = outcome["dry_run"].bool == true ? "Would free" : "Freed"
             let objects = Quantity.count(outcome["removed_blobs"].integer ?? 0, "object")
             let kept = Quantity.count(outcome["kept_blobs"].integer ?? 0, "object")
-            return "\(verb) \(Quantity.bytes(outcome["freed_bytes"].integer ?? 0)) in \(objects); kept \(kept)"
+            return
+                "\(verb) \(Quantity.bytes(outcome["freed_bytes"].integer ?? 0)) in \(objects); kept \(kept)"
         }
     }
 }

@@ -97,9 +97,12 @@ extension Firn {
             _ doing: String, _ call: () throws(Errno) -> Result
         ) throws(StoreError) -> Result {
             do throws(Errno) { return try call() } catch {
-                guard error == .fileExists else { throw StoreError(error, doing: doing, subject: target.text) }
+                guard error == .fileExists else {
+                    throw StoreError(error, doing: doing, subject: target.text)
+                }
                 throw StoreError(
-                    .invalidInput, "the file exists", subject: target.text, hint: "give --force to replace it")
+                    .invalidInput, "the file exists", subject: target.text, hint: "give --force to replace it"
+                )
             }
         }
 

@@ -31,7 +31,8 @@ extension Firn {
 
         @OptionGroup var policy: PolicyOptions
 
-        @Flag(name: [.customShort("n"), .long], help: "Show what would be forgotten, and why the rest is kept.")
+        @Flag(
+            name: [.customShort("n"), .long], help: "Show what would be forgotten, and why the rest is kept.")
         var dryRun = false
 
         @Flag(help: "Free the space at once, as 'firn gc' does.")

@@ -43,7 +43,9 @@ extension Firn {
         private static func print(_ problem: VerifyProblem, _ output: StandardOutput) throws {
             let digest = problem.digest.map { " \($0.hex)" } ?? ""
             try output.line("\(problem.kind.rawValue)\(digest): \(Printable.text(problem.message))")
-            for use in problem.uses { try output.line("    \(use.version):\(Printable.name(use.path.bytes))") }
+            for use in problem.uses {
+                try output.line("    \(use.version):\(Printable.name(use.path.bytes))")
+            }
             let more = problem.useCount - problem.uses.count
             if more > 0 { try output.line("    and \(Quantity.count(more, "more place"))") }
         }
