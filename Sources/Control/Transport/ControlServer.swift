@@ -88,8 +88,9 @@ public final class ControlServer: Sendable {
         ControlSocket.limitWaits(of: connection.fd, seconds: ControlServer.silenceSecondsMax)
         let progress = ProgressReports { ControlServer.send($0, to: connection) }
         do throws(StoreError) {
-            let caller = try admit(connection)
+            // Read in any case: an answer to who has not been heard out is lost with the connection.
             guard let line = try readRequest(connection) else { return }
+            let caller = try admit(connection)
             let result = try engine.perform(
                 try ControlRequest(line: line), caller: caller, progress: progress.progress)
             ControlServer.send(.result(result), to: connection)

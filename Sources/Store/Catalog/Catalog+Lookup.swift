@@ -56,3 +56,36 @@ extension Catalog {
         }
     }
 }
+
+// What verification reads: everything as it is, sound or not.
+extension Catalog {
+    struct VersionRow: Sendable {
+        let number: VersionNumber
+        /// nil where the column does not hold one.
+        let digest: Digest?
+        let manifest: [UInt8]
+    }
+
+    /// All versions, oldest first, undecoded.
+    func versionRows() throws(StoreError) -> [VersionRow] {
+        try read { db in
+            try Row.fetchAll(db, sql: "SELECT number, digest, manifest FROM versions ORDER BY number").map {
+                VersionRow(
+                    number: VersionNumber($0["number"]), digest: Digest(bytes: $0["digest"] as Data),
+                    manifest: Array($0["manifest"] as Data))
+            }
+        }
+    }
+
+    /// SQLite's own check of its file; empty when it finds nothing wrong.
+    func quickCheck() throws(StoreError) -> [String] {
+        do throws(StoreError) {
+            return try read { db in
+                try String.fetchAll(db, sql: "PRAGMA quick_check").filter { $0 != "ok" }
+            }
+        } catch {
+            guard error.code == .damaged else { throw error }
+            return [error.message]
+        }
+    }
+}

@@ -55,37 +55,49 @@ extension Catalog {
         }
     }
 
-    func nodeCount() throws(StoreError) -> Int {
-        try read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM nodes") ?? 0 }
+    // MARK: Garbage
+
+    /// What a mark did not reach.
+    struct Unreached: Sendable {
+        var nodes = 0
+        var blobs: [Digest] = []
     }
 
-    /// What SQLite finds wrong with its own file; empty where it is sound.
-    func check() throws(StoreError) -> [String] {
+    func unreached(by mark: Mark) throws(StoreError) -> Unreached {
         try read { db in
-            try String.fetchAll(db, sql: "PRAGMA quick_check").filter { $0 != "ok" }
+            Unreached(
+                nodes: try Catalog.digests(in: "nodes", except: mark.nodes, db).count,
+                blobs: try Catalog.digests(in: "blobs", except: mark.blobs, db))
         }
     }
 
     /// Removes what the mark did not reach, in one transaction.
-    func sweep(nodesExcept nodes: Set<Digest>, blobsExcept blobs: Set<Digest>) throws(StoreError) -> SweptRows {
+    func sweep(_ mark: Mark) throws(StoreError) -> Unreached {
         try write { db in
-            var swept = SweptRows()
-            for data in try Data.fetchAll(db, sql: "SELECT digest FROM nodes")
-            where try !nodes.contains(Digest(column: data)) {
-                try db.cachedStatement(sql: "DELETE FROM nodes WHERE digest = ?").execute(arguments: [data])
-                swept.nodes += 1
+            let nodes = try Catalog.digests(in: "nodes", except: mark.nodes, db)
+            for digest in nodes {
+                try db.cachedStatement(sql: "DELETE FROM nodes WHERE digest = ?").execute(
+                    arguments: [digest.data])
             }
-            for data in try Data.fetchAll(db, sql: "SELECT digest FROM blobs")
-            where try !blobs.contains(Digest(column: data)) {
-                try db.cachedStatement(sql: "DELETE FROM blobs WHERE digest = ?").execute(arguments: [data])
-                swept.blobs.append(try Digest(column: data))
+            let blobs = try Catalog.digests(in: "blobs", except: mark.blobs, db)
+            for digest in blobs {
+                try db.cachedStatement(sql: "DELETE FROM blobs WHERE digest = ?").execute(
+                    arguments: [digest.data])
             }
-            return swept
+            return Unreached(nodes: nodes.count, blobs: blobs)
         }
     }
 
-    struct SweptRows: Sendable {
-        var nodes = 0
-        var blobs: [Digest] = []
+    private static func digests(
+        in table: String, except kept: Set<Digest>, _ db: Database
+    ) throws -> [Digest] {
+        var result: [Digest] = []
+        // By cursor: there may be millions.
+        let rows = try Data.fetchCursor(db, sql: "SELECT digest FROM \(table)")
+        while let data = try rows.next() {
+            let digest = try Digest(column: data)
+            if !kept.contains(digest) { result.append(digest) }
+        }
+        return result
     }
 }

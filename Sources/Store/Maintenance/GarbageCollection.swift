@@ -1,90 +1,88 @@
 internal import Objects
 internal import SystemPackage
 
-/// What a sweep removed, or would remove.
+/// What a collection of garbage removed, or would.
 public struct GarbageSummary: Hashable, Sendable {
-    /// Tree nodes no version needs.
+    /// Tree nodes that no version and no workspace reaches.
     public var nodes = 0
-    /// Objects no version needs, those of interrupted commits among them.
+    /// Objects of the same kind, orphans among them.
     public var blobs = 0
+    /// Objects that the catalog did not know: what interrupted commits left.
+    public var orphans = 0
     /// Bytes of disk that the objects held.
     public var bytes: UInt64 = 0
-    /// Objects that stay.
+    /// Tree nodes and objects that stay.
+    public var keptNodes = 0
     public var keptBlobs = 0
+
+    public init() {}
 }
 
 extension Store {
-    /// Removes every tree node and object that neither a version nor a workspace refers to.
+    /// Removes what nothing refers to any more: neither a version nor what is staged.
     ///
-    /// The rows go first, in one transaction, then the files: a crash between leaves files nobody knows, which
-    /// the next sweep removes. No commit runs at the same time; reads and writes of the mount go on.
+    /// Commits wait until it is done, and so do changes in a workspace while its references are read. Rows go
+    /// first, in one transaction, then files: a crash between leaves orphans for the next collection.
     ///
-    /// - Parameter dryRun: only counts.
+    /// - Parameters:
+    ///   - dryRun: changes nothing.
+    ///   - progress: counts files.
+    /// - Throws: ``StoreError`` `.damaged` where a tree cannot be read, so that it is not known what it refers to.
+    ///   Nothing is removed then.
     public func collectGarbage(
-        dryRun: Bool, progress: Progress = .none
+        dryRun: Bool = false, progress: Progress = .none
     ) throws(StoreError) -> GarbageSummary {
         try exclusively("gc") { () throws(StoreError) in
-            let mark = try markEverything()
+            let mark = try self.mark()
+            let rows = try dryRun ? catalog.unreached(by: mark) : catalog.sweep(mark)
             var summary = GarbageSummary()
+            summary.nodes = rows.nodes
+            summary.keptNodes = mark.nodes.count
             summary.keptBlobs = mark.blobs.count
-            let kept = Set(mark.blobs.keys)
-            summary.nodes =
-                dryRun
-                ? try catalog.nodeCount() - mark.nodes.count
-                : try catalog.sweep(nodesExcept: mark.nodes, blobsExcept: kept).nodes
-            let rubbish = try blobs.all().filter { !kept.contains($0) }
-            progress.begin("sweeping", total: UInt64(rubbish.count))
-            for digest in rubbish {
-                summary.bytes += dryRun ? try blobs.allocated(digest) : try blobs.remove(digest)
+            let known = Set(rows.blobs)
+            let dead = try blobs.all().filter { !mark.blobs.contains($0) }
+            progress.begin(dryRun ? "looking" : "removing", total: UInt64(dead.count))
+            for digest in dead {
+                summary.bytes += try dryRun ? blobs.allocated(digest) : blobs.remove(digest)
                 summary.blobs += 1
+                if !known.contains(digest) { summary.orphans += 1 }
                 progress.advance(1)
             }
             return summary
         }
     }
 
-    /// What all versions and workspaces refer to.
-    private func markEverything() throws(StoreError) -> Mark {
-        var mark = Mark(trees)
-        try mark.add(tree: Digest.of(TreeNode.empty.encoded()))
-        for version in try versions() {
-            if let root = version.manifest.root.tree { try mark.add(tree: root) }
-        }
+    private func mark() throws(StoreError) -> Mark {
+        // Without the cache of the mount's own trees, which would be flushed.
+        var mark = Mark(TreeStore { [catalog] digest throws(StoreError) in try catalog.nodeBytes(digest) })
         for name in try workspaceNames() {
             let workspace = try workspace(name)
-            var found: [UpperMark.Base] = []
-            // Closed, so that no rename carries a mark from where the walk will be to where it has been.
-            try workspace.gate.close { () throws(StoreError) in
-                try workspace.forEachMark { found.append($0) }
-            }
-            for base in found {
-                switch base {
-                case .tree(let digest): try mark.add(tree: digest)
-                case .blob(let digest, let size): mark.add(blob: digest, size: size)
-                }
-            }
+            // Closed, so that no rename carries a reference from where the walk will be to where it has been.
+            let bases = try workspace.gate.close { () throws(StoreError) in try workspace.bases() }
+            for base in bases { try mark.add(base) }
+        }
+        for version in try catalog.versions() {
+            if let tree = version.manifest.root.tree { try mark.add(tree: tree) }
         }
         return mark
     }
 }
 
 extension Workspace {
-    /// Every mark in `upper/`. The gate must be closed.
-    fileprivate func forEachMark(_ body: (UpperMark.Base) -> Void) throws(StoreError) {
-        let top = try place([])
-        if let base = try overlay.probe(top)?.mark.base { body(base) }
-        try forEachMark(below: top, body)
-    }
-
-    private func forEachMark(below place: Place, _ body: (UpperMark.Base) -> Void) throws(StoreError) {
-        let names = try system("list", place.display) { () throws(Errno) in
-            try Syscall.names(at: place.fd, place.path)
+    /// What its `upper/` refers to, and its `next/`, which is its `upper/` to be after a commit whose swap failed.
+    /// The gate must be closed.
+    fileprivate func bases() throws(StoreError) -> [UpperMark.Base] {
+        var bases: [UpperMark.Base] = []
+        var pending = [Workspace.upperName, Workspace.nextName].map { Place(directory: directory, path: $0) }
+        while let place = pending.popLast() {
+            guard let found = try overlay.probe(place) else { continue }
+            if let base = found.mark.base { bases.append(base) }
+            guard found.isDirectory else { continue }
+            let names = try system("list", place.display) { () throws(Errno) in
+                try Syscall.names(at: place.fd, place.path)
+            }
+            for name in names { pending.append(try place.child(name)) }
         }
-        for name in names {
-            let child = try place.child(name)
-            guard let found = try overlay.probe(child) else { continue }
-            if let base = found.mark.base { body(base) }
-            if found.isDirectory { try forEachMark(below: child, body) }
-        }
+        return bases
     }
 }

@@ -1,45 +1,37 @@
 internal import Objects
 
-/// Everything that a set of trees refers to, each node visited once however many trees share it.
+/// Every tree node and blob that is in use, each looked at once, however many trees share it.
 struct Mark {
-    private let trees: TreeStore
     private(set) var nodes: Set<Digest> = []
-    /// With the size each entry says it has.
-    private(set) var blobs: [Digest: UInt64] = [:]
+    private(set) var blobs: Set<Digest> = []
+    private let trees: TreeStore
 
     init(_ trees: TreeStore) {
         self.trees = trees
+        // Workspaces start over it.
+        nodes.insert(Digest.of(TreeNode.empty.encoded()))
     }
 
-    mutating func add(blob digest: Digest, size: UInt64) { blobs[digest] = size }
+    /// Marks what a file or directory of `upper/` stands for.
+    mutating func add(_ base: UpperMark.Base) throws(StoreError) {
+        switch base {
+        case .tree(let tree): try add(tree: tree)
+        case .blob(let blob, _): blobs.insert(blob)
+        }
+    }
 
-    /// Marks a directory and all below it.
-    ///
+    /// Marks a directory's node and all that it reaches.
     mutating func add(tree root: Digest) throws(StoreError) {
-        try add(tree: root) { (_, error) throws(StoreError) in throw error }
-    }
-
-    /// - Parameter unreadable: takes a node that cannot be read; where it throws, so does this.
-    mutating func add(
-        tree root: Digest, unreadable: (Digest, StoreError) throws(StoreError) -> Void
-    ) throws(StoreError) {
+        // Not by recursion: the depth of a tree is the user's.
         var pending = [root]
         while let digest = pending.popLast() {
             guard nodes.insert(digest).inserted else { continue }
-            let node: TreeNode
-            do throws(StoreError) { node = try trees.node(digest) } catch {
-                try unreadable(digest, error)
-                continue
-            }
-            switch node {
+            switch try trees.node(digest) {
             case .inner(_, let children): pending.append(contentsOf: children.map(\.digest))
             case .leaf(let entries):
                 for entry in entries {
-                    switch entry.content {
-                    case .blob(let blob): blobs[blob] = entry.size
-                    case .tree(let tree, _): pending.append(tree)
-                    case .target, .device, .none: break
-                    }
+                    if let blob = entry.blob { blobs.insert(blob) }
+                    if let tree = entry.tree { pending.append(tree) }
                 }
             }
         }

@@ -16,11 +16,7 @@ extension Store {
     /// - Returns: the entries in order of name, and the whole last.
     /// - Throws: ``StoreError`` `.unknownPath`.
     public func usage(_ version: Version, _ path: TreePath) throws(StoreError) -> [Usage] {
-        guard let entry = try trees.entry(at: path, below: version.manifest.root) else {
-            throw StoreError(
-                .unknownPath, "\(version.number) has no such path", subject: path.display,
-                hint: "firn ls \(version.number) lists what it has")
-        }
+        let entry = try entry(at: path, of: version)
         var result: [Usage] = []
         if let tree = entry.tree {
             result = try trees.entries(in: tree).map {

@@ -1,148 +1,126 @@
-public import Objects
+internal import Glibc
+internal import Objects
 internal import SystemPackage
 
-/// One thing that is not as it was sealed.
-public struct VerifyProblem: Hashable, Sendable {
-    public enum Kind: String, Hashable, Sendable {
-        /// An object's file is not there.
-        case missing
-        /// An object's bytes have another digest.
-        case damaged
-        /// An object has another size than its entries say.
-        case wrongSize = "wrong_size"
-        /// A tree node is missing or unreadable: what lies below it cannot be found.
-        case node
-        /// The catalog itself is damaged.
-        case catalog
-    }
-
-    /// Where the thing is used.
-    public struct Use: Hashable, Sendable {
-        public let version: VersionNumber
-        public let path: TreePath
-    }
-
-    public let kind: Kind
-    /// nil for the catalog as a whole.
-    public let digest: Digest?
-    public let message: String
-    /// The first of them; ``useCount`` says how many there are.
-    public var uses: [Use]
-    public var useCount: Int
-}
-
-/// What verifying found.
-public struct VerifyReport: Hashable, Sendable {
-    public var problems: [VerifyProblem] = []
-    public var versions = 0
-    public var nodes = 0
-    public var blobs = 0
-    /// Bytes that were hashed.
-    public var bytes: UInt64 = 0
-
-    public var isClean: Bool { problems.isEmpty }
-}
-
 extension Store {
-    /// Hashes everything that the versions refer to, and compares. A reader may do it beside a daemon.
+    /// Looks at everything that versions consist of: each manifest, each tree node and each object, and the
+    /// catalog's file. May run beside the owner; versions that are forgotten meanwhile are left out.
     ///
-    /// - Parameter deep: hash the bytes of objects; otherwise only look whether they are there and how large.
-    /// - Throws: ``StoreError`` for what prevents looking. Damage is in the report.
+    /// - Parameters:
+    ///   - deep: re-hashes the bytes of every object, on all cores; otherwise only its presence and its size are
+    ///     looked at.
+    ///   - progress: counts bytes, or objects where they are not read.
+    /// - Throws: what prevents looking; never for damage.
     public func verify(deep: Bool = true, progress: Progress = .none) throws(StoreError) -> VerifyReport {
         var report = VerifyReport()
-        let complaints = try catalog.check()
-        report.problems = complaints.map {
-            VerifyProblem(kind: .catalog, digest: nil, message: $0, uses: [], useCount: 0)
+        for message in try catalog.quickCheck() {
+            report.problems.append(VerifyProblem(.catalog, nil, message))
         }
-        // Decoding them compares their digests.
-        let versions = try versions()
-        report.versions = versions.count
-        var mark = Mark(trees)
-        for version in versions {
-            guard let root = version.manifest.root.tree else { continue }
-            try mark.add(tree: root) { digest, error in
-                report.problems.append(
-                    VerifyProblem(kind: .node, digest: digest, message: error.message, uses: [], useCount: 0))
-            }
-        }
-        report.nodes = mark.nodes.count
-        report.blobs = mark.blobs.count
-        report.bytes = mark.blobs.values.reduce(0) { $0 &+ $1 }
-        report.problems += try damagedBlobs(mark.blobs, deep: deep, progress)
-        try findUses(of: &report.problems, in: versions)
+        let rows = try catalog.versionRows()
+        let versions = VersionCheck.run(rows, &report)
+        let scan = TreeScan(catalog)
+        for version in versions { try scan.add(version.manifest.root) }
+        report.nodes = scan.nodeCount
+        report.blobs = scan.sizes.count
+        report.bytes = scan.sizes.values.reduce(0) { $0 &+ $1 }
+
+        let bad = try badObjects(scan.sizes, deep: deep, progress)
+        // A version that is gone by now took its objects with it.
+        let kept = Set(try catalog.numbers())
+        let found = try scan.locate(bad + scan.problems, in: versions.filter { kept.contains($0.number) })
+        report.problems += found.filter { $0.useCount > 0 }
         return report
     }
 
-    private func damagedBlobs(
-        _ blobs: [Digest: UInt64], deep: Bool, _ progress: Progress
+    private func badObjects(
+        _ sizes: [Digest: UInt64], deep: Bool, _ progress: Progress
     ) throws(StoreError) -> [VerifyProblem] {
-        progress.begin("verifying", total: blobs.values.reduce(0) { $0 &+ $1 })
-        let found = Lock([VerifyProblem]())
-        try Parallel.forEach(blobs.sorted { $0.key < $1.key }) { blob throws(StoreError) in
-            let problem = try self.problem(blob.key, size: blob.value, deep: deep, progress)
-            if let problem { found.withLock { $0.append(problem) } }
+        progress.begin(
+            "verifying", total: deep ? sizes.values.reduce(0) { $0 &+ $1 } : UInt64(sizes.count))
+        let problems = Lock<[VerifyProblem]>([])
+        let work = sizes.sorted { $0.key < $1.key }
+        try Parallel.forEach(work) { [blobs] item throws(StoreError) in
+            let check = ObjectCheck(blobs, item.key, size: item.value)
+            let problem = try check.run(deep: deep) { progress.advance($0) }
+            if !deep { progress.advance(1) }
+            if let problem { problems.withLock { $0.append(problem) } }
         }
-        return found.withLock { $0 }.sorted { ($0.digest?.hex ?? "") < ($1.digest?.hex ?? "") }
+        return problems.withLock { $0 }.sorted { ($0.digest?.hex ?? "") < ($1.digest?.hex ?? "") }
+    }
+}
+
+/// Looks at one object's file.
+private struct ObjectCheck {
+    private let blobs: BlobStore
+    private let digest: Digest
+    private let size: UInt64
+
+    init(_ blobs: BlobStore, _ digest: Digest, size: UInt64) {
+        self.blobs = blobs
+        self.digest = digest
+        self.size = size
     }
 
-    private func problem(
-        _ digest: Digest, size: UInt64, deep: Bool, _ progress: Progress
-    ) throws(StoreError) -> VerifyProblem? {
-        func problem(_ kind: VerifyProblem.Kind, _ message: String) -> VerifyProblem {
-            VerifyProblem(kind: kind, digest: digest, message: message, uses: [], useCount: 0)
-        }
-        guard let status = try blobs.status(digest) else { return problem(.missing, "the object is missing") }
-        let found = FileStatus(status).size
-        guard found == size else {
-            return problem(.wrongSize, "the object has \(found) bytes instead of \(size)")
-        }
-        guard deep else { return nil }
+    func run(deep: Bool, _ advance: (UInt64) -> Void) throws(StoreError) -> VerifyProblem? {
         do throws(StoreError) {
-            let blob = try blobs.open(digest)
-            let actual = try BlobStore.hash(blob.fd) { progress.advance($0) }.digest
-            return actual == digest ? nil : problem(.damaged, "the object's bytes have the digest \(actual)")
+            guard let status = try blobs.status(digest) else {
+                return problem(.missing, "the object's file is missing")
+            }
+            let found = UInt64(status.st_size)
+            guard found == size else {
+                return problem(.wrongSize, "the object has \(found) bytes instead of \(size)")
+            }
+            guard deep else { return nil }
+            let file = try blobs.open(digest)
+            guard try BlobStore.hash(file.fd, progress: advance).digest == digest else {
+                return problem(.damaged, "the object's bytes do not match its digest")
+            }
+            return nil
         } catch {
-            // A disk that cannot read the bytes has damaged them.
-            if error.errno == .ioError { return problem(.damaged, error.message) }
-            throw error
+            switch error.code {
+            case .damaged: return problem(.missing, error.message)
+            case .system(.ioError): return problem(.damaged, "the object cannot be read: \(error.message)")
+            default: throw error
+            }
         }
     }
 
-    /// Finds the versions and paths of what is damaged; walks everything, and only when something is.
-    private func findUses(
-        of problems: inout [VerifyProblem], in versions: [Version]
-    ) throws(StoreError) {
-        var index: [Digest: Int] = [:]
-        for (position, problem) in problems.enumerated() {
-            if let digest = problem.digest { index[digest] = position }
-        }
-        if index.isEmpty { return }
-        for version in versions {
-            guard let root = version.manifest.root.tree else { continue }
-            visit(root, at: .root) { digest, path in
-                guard let position = index[digest] else { return }
-                problems[position].useCount += 1
-                if problems[position].uses.count < Store.useCountMax {
-                    problems[position].uses.append(VerifyProblem.Use(version: version.number, path: path))
+    private func problem(_ kind: VerifyProblem.Kind, _ message: String) -> VerifyProblem {
+        VerifyProblem(kind, digest, message)
+    }
+}
+
+/// Looks at the manifests and at the chain they form.
+private enum VersionCheck {
+    /// - Returns: the versions whose manifests are sound.
+    static func run(
+        _ rows: [Catalog.VersionRow], _ report: inout VerifyReport
+    ) -> [(number: VersionNumber, manifest: Manifest)] {
+        report.versions = rows.count
+        var numbers: [Digest: VersionNumber] = [:]
+        for row in rows { if let digest = row.digest { numbers[digest] = row.number } }
+        var sound: [(number: VersionNumber, manifest: Manifest)] = []
+        for row in rows {
+            func add(_ kind: VerifyProblem.Kind, _ message: String) {
+                var problem = VerifyProblem(kind, row.digest, message)
+                problem.add(row.number, .root)
+                report.problems.append(problem)
+            }
+            guard Digest.of(row.manifest) == row.digest else {
+                add(.manifest, "the manifest does not match its digest")
+                continue
+            }
+            do throws(ObjectError) {
+                let manifest = try Manifest(decoding: row.manifest)
+                sound.append((row.number, manifest))
+                // A parent that is not there was forgotten.
+                if let parent = manifest.parent.flatMap({ numbers[$0] }), parent >= row.number {
+                    add(.chain, "its parent is \(parent), which came after it")
                 }
+            } catch {
+                add(.manifest, "the manifest cannot be read: \(error.message)")
             }
         }
-    }
-
-    private static let useCountMax = 1000
-
-    /// Every node and blob below `digest` with the path it is used at; what cannot be read is passed over.
-    private func visit(_ digest: Digest, at path: TreePath, _ body: (Digest, TreePath) -> Void) {
-        body(digest, path)
-        switch try? trees.node(digest) {
-        case nil: return
-        case .inner(_, let children): for child in children { visit(child.digest, at: path, body) }
-        case .leaf(let entries):
-            for entry in entries {
-                let entryPath = path.appending(entry.name)
-                if let blob = entry.blob { body(blob, entryPath) }
-                if let tree = entry.tree { visit(tree, at: entryPath, body) }
-            }
-        }
+        return sound
     }
 }
