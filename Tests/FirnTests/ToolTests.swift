@@ -241,6 +241,9 @@ import Testing
             ]))
         #expect(try tool.run("export", "two", "two.tar").errors.contains("the file exists"))
         #expect(try tool.run("export", "two", "two.tar", "--force").status == 0)
+        let stream = try tool.run("export", "one:d", "-")
+        #expect(stream.status == 0)
+        #expect(stream.output.contains("same"))
         let left = try FileManager.default.contentsOfDirectory(atPath: directory.path)
         #expect(!left.contains { $0.contains("partial") })
     }
