@@ -187,6 +187,8 @@ import Testing
         var shared = ""
         for _ in 0..<2000 where shared.isEmpty {
             let digest = try store.commit(workspace, request).version.digest.hex
+            // Digits alone would be a version's number.
+            guard digest.prefix(4).contains(where: \.isLetter) else { continue }
             if !prefixes.insert(digest.prefix(4)).inserted { shared = String(digest.prefix(4)) }
         }
         try store.close()
