@@ -71,6 +71,13 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["Objects", "Store", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
+        .testTarget(
+            name: "MountTests",
+            dependencies: [
+                "firn", "Objects", "Store", "TestSupport",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "ObjectsTests", dependencies: ["Objects"], swiftSettings: strict),
         .testTarget(
             name: "StoreTests",

@@ -13,7 +13,8 @@ public struct MountOptions: Hashable, Sendable {
     public let threadCount: Int
 
     public init(
-        mountpoint: String, source: String, allowsOther: Bool, isReadOnly: Bool, passesThrough: Bool, threadCount: Int
+        mountpoint: String, source: String, allowsOther: Bool, isReadOnly: Bool, passesThrough: Bool,
+        threadCount: Int
     ) {
         self.mountpoint = mountpoint
         self.source = source

@@ -37,7 +37,8 @@ public final class Session: @unchecked Sendable {
         var operations = Session.operations
         let made = Session.withArguments(options.arguments) { arguments in
             fuse_session_new(
-                &arguments, &operations, MemoryLayout<fuse_lowlevel_ops>.size, UnsafeMutableRawPointer(channel))
+                &arguments, &operations, MemoryLayout<fuse_lowlevel_ops>.size,
+                UnsafeMutableRawPointer(channel))
         }
         guard let made else {
             throw StoreError(.invalidInput, "libfuse refused the mount options", subject: options.mountpoint)
@@ -86,7 +87,7 @@ public final class Session: @unchecked Sendable {
         _ arguments: [String], _ body: (inout fuse_args) -> Result
     ) -> Result {
         var pointers = arguments.map { strdup($0) }
-        defer { pointers.forEach { free($0) } }
+        defer { for pointer in pointers { free(pointer) } }
         return pointers.withUnsafeMutableBufferPointer { buffer in
             var list = fuse_args(argc: Int32(buffer.count), argv: buffer.baseAddress, allocated: 0)
             defer { fuse_opt_free_args(&list) }

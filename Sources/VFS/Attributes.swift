@@ -168,7 +168,9 @@ enum InodeNumber {
         derived(backing &+ generation &* 0x9e37_79b9_7f4a_7c15)
     }
 
-    static func version(_ number: VersionNumber) -> UInt64 { derived(UInt64(bitPattern: number.value) << 8 | 7) }
+    static func version(_ number: VersionNumber) -> UInt64 {
+        derived(UInt64(bitPattern: number.value) << 8 | 7)
+    }
 
     static let root = derived(1)
     static let staging = derived(2)

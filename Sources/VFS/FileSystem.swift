@@ -75,7 +75,9 @@ public final class FileSystem: Sendable {
     ///
     /// - Returns: names of versions that are gone, which the kernel must forget.
     public func versionsChanged() throws(VFSError) -> [StaleName] {
-        guard let before = versions.invalidate(), let directory = parts.withLock({ $0.versions }) else { return [] }
+        guard let before = versions.invalidate(), let directory = parts.withLock({ $0.versions }) else {
+            return []
+        }
         let after = try versions.snapshot()
         return before.versions.filter { after.byNumber[$0.number] == nil }.map { version in
             let name = FileName(unchecked: Array(version.number.description.utf8))

@@ -21,7 +21,9 @@ final class HandleTable<Handle: AnyObject & Sendable>: Sendable {
     }
 
     func find(_ id: HandleID) throws(VFSError) -> Handle {
-        guard let handle = state.withLock({ $0.handles[id.value] }) else { throw VFSError(.badFileDescriptor) }
+        guard let handle = state.withLock({ $0.handles[id.value] }) else {
+            throw VFSError(.badFileDescriptor)
+        }
         return handle
     }
 

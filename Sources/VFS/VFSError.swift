@@ -25,7 +25,8 @@ public struct VFSError: Error, Sendable, CustomStringConvertible {
             case .tagExists: .fileExists
             case .unknownVersion, .unknownPath, .unknownTag, .notAStore: .noSuchFileOrDirectory
             case .nothingToCommit: .noData
-            case .ambiguousVersion, .invalidInput, .newerFormat, .alreadyAStore, .stagedChanges: .invalidArgument
+            case .ambiguousVersion, .invalidInput, .newerFormat, .alreadyAStore, .stagedChanges:
+                .invalidArgument
             }
         self.init(code, error.description)
     }

@@ -97,7 +97,8 @@ private struct DirectoryBuffer {
         let used = RawPath(name).withCString { name in
             bytes.withUnsafeMutableBytes { buffer in
                 write(
-                    buffer.bindMemory(to: CChar.self).baseAddress.map { $0 + buffer.count - room }, room, name)
+                    buffer.bindMemory(to: CChar.self).baseAddress.map { $0 + buffer.count - room }, room, name
+                )
             }
         }
         guard used <= room else { return false }

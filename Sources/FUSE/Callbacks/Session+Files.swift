@@ -109,7 +109,9 @@ extension Session {
             guard let request = Request(request), let info else { return }
             let handle = HandleID(info.pointee.fh)
             request.answer("lseek") { (reply) throws(VFSError) in
-                guard let target = Syscall.SeekTarget(whence: whence) else { throw VFSError(.invalidArgument) }
+                guard let target = Syscall.SeekTarget(whence: whence) else {
+                    throw VFSError(.invalidArgument)
+                }
                 reply.offset(try request.fileSystem.seek(handle, target, from: Int64(offset)))
             }
         }
@@ -150,7 +152,9 @@ private enum ReadBuffer {
 
     static func current(_ size: Int) -> UnsafeMutableRawBufferPointer {
         precondition(size <= byteCountMax, "a read larger than was negotiated")
-        if let known = pthread_getspecific(key) { return UnsafeMutableRawBufferPointer(start: known, count: size) }
+        if let known = pthread_getspecific(key) {
+            return UnsafeMutableRawBufferPointer(start: known, count: size)
+        }
         var memory: UnsafeMutableRawPointer?
         guard posix_memalign(&memory, 4096, byteCountMax) == 0 else { preconditionFailure("out of memory") }
         pthread_setspecific(key, memory)

@@ -92,7 +92,8 @@ extension FileSystem {
 
     /// See: `man 2 copy_file_range`. The bytes do not pass through the daemon.
     public func copy(
-        from source: HandleID, at sourceOffset: Int64, to target: HandleID, at targetOffset: Int64, count: Int,
+        from source: HandleID, at sourceOffset: Int64, to target: HandleID, at targetOffset: Int64,
+        count: Int,
         by caller: Caller
     ) throws(VFSError) -> Int {
         let from = try files.find(source).descriptor()

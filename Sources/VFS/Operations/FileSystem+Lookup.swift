@@ -38,7 +38,8 @@ extension FileSystem {
         _ id: NodeID, _ change: SetAttributes, handle: HandleID?, by caller: Caller
     ) throws(VFSError) -> (Attributes, Lifetime) {
         let node = try node(id)
-        try node.change(change, handle: try handle.map { handle throws(VFSError) in try files.find(handle) }, by: caller)
+        try node.change(
+            change, handle: try handle.map { handle throws(VFSError) in try files.find(handle) }, by: caller)
         return (try node.attributes(), node.lifetime)
     }
 

@@ -100,7 +100,9 @@ final class StagingNode: Node, @unchecked Sendable {
         try tree.remove(name, in: self, isDirectory: isDirectory)
     }
 
-    override func rename(_ name: FileName, to target: Node, _ newName: FileName, _ mode: RenameMode) throws(VFSError) {
+    override func rename(_ name: FileName, to target: Node, _ newName: FileName, _ mode: RenameMode)
+        throws(VFSError)
+    {
         guard let target = target as? StagingNode, target.tree === tree else { throw VFSError(.improperLink) }
         try tree.rename(name, in: self, to: newName, in: target, mode)
     }

@@ -34,7 +34,9 @@ extension StagingTree {
         try workspace.gate.pass { () throws(VFSError) in
             try requireUsable()
             if let size = change.size {
-                guard node.kind == .file else { throw VFSError(node.isDirectory ? .isDirectory : .invalidArgument) }
+                guard node.kind == .file else {
+                    throw VFSError(node.isDirectory ? .isDirectory : .invalidArgument)
+                }
                 try prepareToWrite(node, truncating: size == 0)
             }
             try lock.withLock { _ throws(VFSError) in

@@ -28,7 +28,8 @@ extension StagingTree {
             for entry in entries where !decided.contains(entry.name) {
                 items.append(
                     DirectoryItem(
-                        name: entry.name, kind: entry.kind, inode: InodeNumber.derived(node.inode, entry.name)))
+                        name: entry.name, kind: entry.kind, inode: InodeNumber.derived(node.inode, entry.name)
+                    ))
             }
         }
         return items
@@ -108,7 +109,8 @@ extension StagingTree {
         var device: UInt64 = 0
         var target: [UInt8] = []
         switch new {
-        case .directory(let wanted): (kind, mode) = (.directory, try effectiveMode(wanted, in: parent, by: caller))
+        case .directory(let wanted):
+            (kind, mode) = (.directory, try effectiveMode(wanted, in: parent, by: caller))
         case .symlink(let wanted): (kind, target) = (.symlink, wanted)
         case .file(let wanted), .special(.file, let wanted, _):
             mode = try effectiveMode(wanted, in: parent, by: caller)
@@ -236,7 +238,8 @@ extension StagingTree {
     /// To be called when `node` has lost a name. One that names unknown to the table may still lead to is kept in
     /// mind, since its open handles and those names must meet in one node.
     private func forgetIfGone(_ node: StagingNode, _ links: inout Links) {
-        guard let backing = node.backing, !table.isLinked(node), (node.lastAttributes?.linkCount ?? 0) <= 1 else {
+        guard let backing = node.backing, !table.isLinked(node), (node.lastAttributes?.linkCount ?? 0) <= 1
+        else {
             return
         }
         links.byBacking[backing] = nil

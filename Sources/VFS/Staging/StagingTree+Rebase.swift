@@ -25,7 +25,9 @@ extension StagingTree {
         of directory: StagingNode, _ links: inout Links, _ stale: inout [StaleName]
     ) throws(VFSError) {
         for (name, child) in table.children(directory) {
-            guard let node = child as? StagingNode, node.isUpper || table.links(node).count > 1 else { continue }
+            guard let node = child as? StagingNode, node.isUpper || table.links(node).count > 1 else {
+                continue
+            }
             if directory.isUpper, let upper = try probe(try place(directory, name)) {
                 node.adopt(upper)
                 // It stays staged under all its names.

@@ -74,7 +74,8 @@ final class StagingTree: Sendable {
     }
 
     /// The node of a name; nil where the union has none.
-    func child(_ parent: StagingNode, _ name: FileName, _ links: inout Links) throws(VFSError) -> StagingNode? {
+    func child(_ parent: StagingNode, _ name: FileName, _ links: inout Links) throws(VFSError) -> StagingNode?
+    {
         guard parent.isDirectory else { throw VFSError(.notDirectory) }
         if let present = table.child(parent, name) as? StagingNode { return present }
         guard table.isLinked(parent) || parent === root else { return nil }

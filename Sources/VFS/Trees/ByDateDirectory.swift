@@ -45,7 +45,8 @@ final class ByDateDirectory: Node, @unchecked Sendable {
         let names =
             try matching().map { version in
                 date.count == ByDateDirectory.depthMax
-                    ? version.number.description : ByDateDirectory.name(date(of: version)[date.count], date.count)
+                    ? version.number.description
+                    : ByDateDirectory.name(date(of: version)[date.count], date.count)
             }
         let kind: EntryKind = date.count == ByDateDirectory.depthMax ? .symlink : .directory
         return Set(names).sorted().map { text in

@@ -55,7 +55,9 @@ final class VersionsDirectory: Node, @unchecked Sendable {
         return Array(number.description.utf8) == name.bytes ? number : nil
     }
 
-    private func resolve(_ name: FileName, _ snapshot: VersionIndex.Snapshot) throws(VFSError) -> VersionNumber? {
+    private func resolve(_ name: FileName, _ snapshot: VersionIndex.Snapshot) throws(VFSError)
+        -> VersionNumber?
+    {
         guard let text = String(validating: name.bytes, as: UTF8.self) else { return nil }
         if name == VersionsDirectory.latest { return snapshot.latest?.number }
         if let number = snapshot.tags[text] { return number }

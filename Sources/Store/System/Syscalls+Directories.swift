@@ -1,0 +1,90 @@
+public import Glibc
+public import Objects
+public import SystemPackage
+
+// Listing, locking and looking at the filesystem.
+extension Syscall {
+    /// A name in a directory and what the directory says it is.
+    public struct Listed: Sendable {
+        public let name: FileName
+        public let kind: EntryKind
+    }
+
+    /// The names in a directory without `.` and `..`, in the order the filesystem gives. See: `man 3 readdir`.
+    public static func names(at directory: Int32, _ path: RawPath) throws(Errno) -> [FileName] {
+        var names: [FileName] = []
+        try forEachEntry(at: directory, path) { name, _ in names.append(name) }
+        return names
+    }
+
+    /// The same with what each is; costs a `stat` on filesystems whose directories do not say.
+    public static func entries(at directory: Int32, _ path: RawPath) throws(Errno) -> [Listed] {
+        var entries: [Listed] = []
+        var unsure: [FileName] = []
+        try forEachEntry(at: directory, path) { name, type in
+            if let kind = kind(type) {
+                entries.append(Listed(name: name, kind: kind))
+            } else {
+                unsure.append(name)
+            }
+        }
+        for name in unsure {
+            let child = path.appending(name)
+            guard let status = try statIfPresent(at: directory, child) else { continue }
+            if let kind = EntryKind(mode: status.st_mode) { entries.append(Listed(name: name, kind: kind)) }
+        }
+        return entries
+    }
+
+    private static func kind(_ type: UInt8) -> EntryKind? {
+        switch Int(type) {
+        case Int(DT_REG): .file
+        case Int(DT_DIR): .directory
+        case Int(DT_LNK): .symlink
+        case Int(DT_FIFO): .fifo
+        case Int(DT_SOCK): .socket
+        case Int(DT_CHR): .characterDevice
+        case Int(DT_BLK): .blockDevice
+        default: nil
+        }
+    }
+
+    private static func forEachEntry(
+        at directory: Int32, _ path: RawPath, _ body: (FileName, UInt8) -> Void
+    ) throws(Errno) {
+        let fd = try path.withCString { path throws(Errno) in
+            try check { openat(directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0) }
+        }
+        guard let stream = fdopendir(fd) else {
+            let error = Errno(rawValue: errno)
+            _ = close(fd)
+            throw error
+        }
+        defer { closedir(stream) }
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                if errno != 0 { throw Errno(rawValue: errno) }
+                return
+            }
+            let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            let isDots = bytes.first == UInt8(ascii: ".") && (bytes.count == 1 || bytes == [46, 46])
+            if !isDots { body(FileName(unchecked: bytes), entry.pointee.d_type) }
+        }
+    }
+
+    /// Takes the whole-file lock of `fd`, or throws `.wouldBlock`. See: `man 2 flock`.
+    public static func lock(_ fd: Int32, exclusive: Bool) throws(Errno) {
+        _ = try check { flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) }
+    }
+
+    /// Gives back the lock of `fd`, which a held lock never refuses.
+    static func unlock(_ fd: Int32) { _ = flock(fd, LOCK_UN) }
+
+    /// See: `man 3 statvfs`.
+    public static func filesystemStatus(_ fd: Int32) throws(Errno) -> statvfs {
+        var buffer = statvfs()
+        _ = try check { fstatvfs(fd, &buffer) }
+        return buffer
+    }
+}
