@@ -191,9 +191,15 @@ private struct Sealing {
             try system("sync", store.path) { () throws(Errno) in try Syscall.syncFilesystem(store.root.fd) }
             return
         }
-        try Parallel.forEach(added, width: 4) { digest throws(StoreError) in
-            let object = try store.blobs.open(digest)
-            try system("sync", digest.hex) { () throws(Errno) in try Syscall.sync(object.fd) }
+        do throws(StoreError) {
+            try Parallel.forEach(added, width: 4) { digest throws(StoreError) in
+                let object = try store.blobs.open(digest)
+                try system("sync", digest.hex) { () throws(Errno) in try Syscall.sync(object.fd) }
+            }
+        } catch {
+            // An ordinary user's file may deny reading to its owner, and its mode is the user's until the commit.
+            guard error.errno == .permissionDenied else { throw error }
+            return try sync(added, isWhole: true)
         }
         try store.blobs.sync(directoriesOf: added)
         try workspace.syncNext()
