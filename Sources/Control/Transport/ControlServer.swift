@@ -135,6 +135,7 @@ public final class ControlServer: Sendable {
 
     private static func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
         let thread = Thread(block: body)
+        thread.stackSize = ThreadStack.byteCount
         thread.name = name
         // Trees are walked recursively, and staging may be deep.
         thread.stackSize = 16 << 20
