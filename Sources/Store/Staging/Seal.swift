@@ -171,7 +171,7 @@ struct SealWalk {
         let inode = UInt64(found.status.st_ino)
         if workspace.tracker.isOpen(inode) { return true }
         if digestByInode[inode] != nil { return false }
-        let file = try workspace.openForReading(place, found.status)
+        let file = try workspace.openForReading(place)
         return try system("look for writers of", place.display) { () throws(Errno) in
             try Syscall.hasWriter(file.fd)
         }
@@ -203,7 +203,7 @@ struct SealWalk {
             kept.append(path)
             return try base.flatMap { base throws(StoreError) in try store.trees.entry(name, in: base) }
         case .include:
-            let file = try workspace.openForReading(place, found.status)
+            let file = try workspace.openForReading(place)
             let before = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
             let (digest, size, isNew) = try store.blobs.ingest(copyOf: file.fd) { digest throws(StoreError) in
                 try !store.catalog.knownBlobs([digest]).isEmpty
@@ -223,17 +223,11 @@ struct SealWalk {
 extension Workspace {
     /// Opens a staged file to read its bytes, whatever its mode: an ordinary user's own file may deny even its
     /// owner.
-    func openForReading(_ place: Place, _ status: stat) throws(StoreError) -> Descriptor {
+    func openForReading(_ place: Place) throws(StoreError) -> Descriptor {
         try system("open", place.display) { () throws(Errno) in
-            let flags = O_RDONLY | O_NOFOLLOW
-            do throws(Errno) { return try Syscall.open(at: place.fd, place.path, flags) } catch {
-                guard error == .permissionDenied else { throw error }
+            try place.whateverMode { () throws(Errno) in
+                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW)
             }
-            let mode = status.st_mode & 0o7777
-            try Syscall.changeMode(at: place.fd, place.path, mode | 0o400)
-            let opened = try Syscall.open(at: place.fd, place.path, flags)
-            try Syscall.changeMode(opened.fd, mode)
-            return opened
         }
     }
 }

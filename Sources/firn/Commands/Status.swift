@@ -49,7 +49,7 @@ extension Firn {
                 // The mount shows its own status to whoever may look into it.
                 guard error.errno == .permissionDenied, !changes, let mountpoint = location.mountpoint,
                     let bytes = try? SmallFile.read(mountpoint + "/.firn/status"),
-                    let json = try? JSONParser.parse(bytes)
+                    let json = try? JSONParser.parse(bytes), json["error"]["message"].string == nil
                 else { throw error }
                 return json
             }
