@@ -14,7 +14,9 @@ struct Firn: ParsableCommand {
             version that never changes, and every version is a directory below MOUNT/versions.
 
             A command finds its store by --store, by the environment variable FIRN_STORE, or by standing \
-            inside a mount. A version is called 'latest', by its number (42 or v42), by a tag, by the \
+            inside a mount.
+
+            A version is called 'latest', by its number (42 or v42), by a tag, by the \
             beginning of its digest, or by a date (@2026-11-20, @2026-11-20T12:00:00Z, in UTC: the newest \
             version at its end); ~2 after any of these goes two versions back.
 
@@ -40,9 +42,12 @@ struct Firn: ParsableCommand {
             CommandGroup(name: "Write", subcommands: [Commit.self, Abort.self, Import.self]),
             CommandGroup(
                 name: "Read",
-                subcommands: [Log.self, Show.self, Diff.self, List.self, Cat.self]),
+                subcommands: [
+                    Log.self, Show.self, Diff.self, List.self, Cat.self, DiskUsage.self, Export.self,
+                ]),
             CommandGroup(name: "Name", subcommands: [Tag.self, Annotate.self, Pin.self, Unpin.self]),
             CommandGroup(name: "Go back", subcommands: [Restore.self]),
+            CommandGroup(name: "Keep", subcommands: [Forget.self, CollectGarbage.self, Verify.self]),
 
         ])
 

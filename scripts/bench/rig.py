@@ -11,6 +11,7 @@ import tempfile
 import time
 
 WAIT_SECONDS_MAX = 60
+COMMAND_SECONDS_MAX = 600
 
 
 class Rig:
@@ -39,7 +40,8 @@ class Rig:
 
     def run(self, *arguments):
         """Runs the tool, which must succeed; returns what it printed."""
-        done = subprocess.run([self.firn, *map(str, arguments)], stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(
+            [self.firn, *map(str, arguments)], stdout=subprocess.PIPE, check=True, timeout=COMMAND_SECONDS_MAX)
         return done.stdout
 
     def new_store(self):

@@ -63,8 +63,3 @@ extension JSONValue {
         ]
     }
 }
-
-extension Engine {
-    func forget(_ request: ForgetRequest) throws(StoreError) -> JSONValue { [:] }
-    func collectGarbage(isDryRun: Bool, progress: Progress) throws(StoreError) -> JSONValue { [:] }
-}

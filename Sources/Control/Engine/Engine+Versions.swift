@@ -6,8 +6,11 @@ extension Engine {
     func tag(_ name: String, _ selector: String, moves: Bool) throws(StoreError) -> JSONValue {
         let tag = try CommitRequest.tags([name])[0]
         let version = try store.resolve(selector)
-        let previous = try store.tags()[tag.text]
-        try store.setTag(tag, to: version.number, moves: moves)
+        let previous = try naming.withLock { _ throws(StoreError) in
+            let previous = try store.tags()[tag.text]
+            try store.setTag(tag, to: version.number, moves: moves)
+            return previous
+        }
         hooks.versionsChanged()
         return [
             "tag": .string(tag.text), "version": .string(version.number.description),
@@ -17,13 +20,16 @@ extension Engine {
 
     /// All or none: a name that is no tag refuses the whole.
     func untag(_ names: [String]) throws(StoreError) -> JSONValue {
-        let tags = try store.tags()
-        var removed: [JSONValue] = []
-        // Asking for what is missing refuses, and does so before anything has changed.
-        if let missing = names.first(where: { tags[$0] == nil }) { try store.removeTag(missing) }
-        for name in Set(names).sorted() {
-            try store.removeTag(name)
-            removed.append(["tag": .string(name), "version": .text(tags[name]?.description)])
+        let removed = try naming.withLock { _ throws(StoreError) in
+            let tags = try store.tags()
+            // Asking for what is missing refuses, and does so before anything has changed.
+            if let missing = names.first(where: { tags[$0] == nil }) { try store.removeTag(missing) }
+            var removed: [JSONValue] = []
+            for name in Set(names).sorted() {
+                try store.removeTag(name)
+                removed.append(["tag": .string(name), "version": .text(tags[name]?.description)])
+            }
+            return removed
         }
         hooks.versionsChanged()
         return ["removed": .array(removed)]
@@ -31,8 +37,11 @@ extension Engine {
 
     /// All or none: a selector that names no version refuses the whole.
     func setPinned(_ selectors: [String], _ isPinned: Bool) throws(StoreError) -> JSONValue {
-        let numbers = try numbers(selectors)
-        for number in numbers { try store.setPinned(number, isPinned) }
+        let numbers = try naming.withLock { _ throws(StoreError) in
+            let numbers = try self.numbers(selectors)
+            for number in numbers { try store.setPinned(number, isPinned) }
+            return numbers
+        }
         hooks.versionsChanged()
         return ["versions": .texts(numbers.map(\.description)), "pinned": .bool(isPinned)]
     }

@@ -12,6 +12,9 @@ public final class Engine: Sendable {
     let hooks: MountHooks
     let record = CommitRecord()
     let started = ContinuousClock.now
+    /// Held while tags and pins change, and while versions are forgotten for want of them: a version that was
+    /// tagged after the plan was made must not go with it.
+    let naming = Lock(())
 
     /// - Parameters:
     ///   - store: opened `.owning`.

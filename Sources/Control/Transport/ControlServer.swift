@@ -73,7 +73,8 @@ public final class ControlServer: Sendable {
                 return state.nextID
             }
             guard let id else {
-                let busy = StoreError(.busy, "too many commands at once", hint: "try again")
+                let busy = StoreError(
+                    .busy, "the daemon is ending, or has too many commands at once", hint: "try again")
                 ControlServer.send(.failure(JSONValue(error: busy)), to: connection)
                 continue
             }
@@ -88,8 +89,9 @@ public final class ControlServer: Sendable {
         ControlSocket.limitWaits(of: connection.fd, seconds: ControlServer.silenceSecondsMax)
         let progress = ProgressReports { ControlServer.send($0, to: connection) }
         do throws(StoreError) {
-            let caller = try admit(connection)
+            // Read in any case: an answer to who has not been heard out is lost with the connection.
             guard let line = try readRequest(connection) else { return }
+            let caller = try admit(connection)
             let result = try engine.perform(
                 try ControlRequest(line: line), caller: caller, progress: progress.progress)
             ControlServer.send(.result(result), to: connection)
@@ -134,6 +136,7 @@ public final class ControlServer: Sendable {
 
     private static func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
         let thread = Thread(block: body)
+        thread.stackSize = ThreadStack.byteCount
         thread.name = name
         // Trees are walked recursively, and staging may be deep.
         thread.stackSize = 16 << 20

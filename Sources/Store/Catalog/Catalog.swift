@@ -9,7 +9,7 @@ internal import SystemPackage
 /// One process writes it, the store's owner, and each change is one durable transaction (WAL,
 /// `synchronous = FULL`). Any number of processes may read beside it. Calls are safe from any thread.
 public final class Catalog: Sendable {
-    private let database: any DatabaseWriter
+    private let database: DatabasePool
     public let isReadOnly: Bool
 
     /// Opens the catalog at `path`; makes it there if it may write and there is none.
@@ -36,7 +36,11 @@ public final class Catalog: Sendable {
 
     /// Closes all connections; the last one moves the log into the database file.
     func close() throws(StoreError) {
-        do { try database.close() } catch { throw Catalog.storeError(error, doing: "close the catalog") }
+        do {
+            // A connection that only reads cannot move the log, so none may be the last.
+            database.invalidateReadOnlyConnections()
+            try database.close()
+        } catch { throw Catalog.storeError(error, doing: "close the catalog") }
     }
 
     func read<Result: Sendable>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
@@ -89,7 +93,8 @@ extension Digest {
     /// - Throws: ``StoreError`` `.damaged` where the column holds anything but 32 bytes.
     init(column data: Data) throws(StoreError) {
         guard let digest = Digest(bytes: data) else {
-            throw StoreError(.damaged, "a digest in the catalog has \(data.count) bytes", subject: "catalog.db")
+            throw StoreError(
+                .damaged, "a digest in the catalog has \(data.count) bytes", subject: "catalog.db")
         }
         self = digest
     }

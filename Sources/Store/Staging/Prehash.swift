@@ -35,7 +35,7 @@ enum Prehash {
         _ place: Place, _ status: stat, _ workspace: Workspace, progress: (UInt64) -> Void = { _ in }
     ) throws(StoreError) -> Digest {
         try workspace.overlay.faults.reach(.hash, place.display)
-        let file = try workspace.openForReading(place, status)
+        let file = try workspace.openForReading(place)
         let (before, hasWriter) = try system("look at", place.display) { () throws(Errno) in
             (try Syscall.stat(file.fd), try Syscall.hasWriter(file.fd))
         }
@@ -60,7 +60,8 @@ enum Prehash {
                 }
             }
             for name in names {
-                let found = try presently(nil) { () throws(StoreError) -> (place: Place, entry: UpperEntry)? in
+                let found = try presently(nil) {
+                    () throws(StoreError) -> (place: Place, entry: UpperEntry)? in
                     let child = try place.child(name)
                     return try workspace.overlay.probe(child).map { (child, $0) }
                 }

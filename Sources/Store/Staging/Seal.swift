@@ -21,7 +21,9 @@ public enum OpenFilesPolicy: Hashable, Sendable {
         case "fail": self = .fail
         case "wait": self = .wait(seconds: OpenFilesPolicy.waitSecondsDefault)
         default:
-            guard text.hasPrefix("wait="), let seconds = Int(text.dropFirst(5)), seconds >= 0 else { return nil }
+            guard text.hasPrefix("wait="), let seconds = Int(text.dropFirst(5)), seconds >= 0 else {
+                return nil
+            }
             self = .wait(seconds: seconds)
         }
     }
@@ -158,9 +160,11 @@ struct SealWalk {
             let target = try system("read", path.display) { () throws(Errno) in
                 try Syscall.readSymlink(at: place.fd, place.path)
             }
-            return try workspace.overlay.entry(name, found, at: place, .target(target), size: UInt64(target.count))
+            return try workspace.overlay.entry(
+                name, found, at: place, .target(target), size: UInt64(target.count))
         case .characterDevice, .blockDevice:
-            return try workspace.overlay.entry(name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
+            return try workspace.overlay.entry(
+                name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
         case .fifo, .socket: return try workspace.overlay.entry(name, found, at: place, .none, size: 0)
         }
     }
@@ -171,7 +175,7 @@ struct SealWalk {
         let inode = UInt64(found.status.st_ino)
         if workspace.tracker.isOpen(inode) { return true }
         if digestByInode[inode] != nil { return false }
-        let file = try workspace.openForReading(place, found.status)
+        let file = try workspace.openForReading(place)
         return try system("look for writers of", place.display) { () throws(Errno) in
             try Syscall.hasWriter(file.fd)
         }
@@ -203,7 +207,7 @@ struct SealWalk {
             kept.append(path)
             return try base.flatMap { base throws(StoreError) in try store.trees.entry(name, in: base) }
         case .include:
-            let file = try workspace.openForReading(place, found.status)
+            let file = try workspace.openForReading(place)
             let before = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
             let (digest, size, isNew) = try store.blobs.ingest(copyOf: file.fd) { digest throws(StoreError) in
                 try !store.catalog.knownBlobs([digest]).isEmpty
@@ -223,17 +227,11 @@ struct SealWalk {
 extension Workspace {
     /// Opens a staged file to read its bytes, whatever its mode: an ordinary user's own file may deny even its
     /// owner.
-    func openForReading(_ place: Place, _ status: stat) throws(StoreError) -> Descriptor {
+    func openForReading(_ place: Place) throws(StoreError) -> Descriptor {
         try system("open", place.display) { () throws(Errno) in
-            let flags = O_RDONLY | O_NOFOLLOW
-            do throws(Errno) { return try Syscall.open(at: place.fd, place.path, flags) } catch {
-                guard error == .permissionDenied else { throw error }
+            try place.whateverMode { () throws(Errno) in
+                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW)
             }
-            let mode = status.st_mode & 0o7777
-            try Syscall.changeMode(at: place.fd, place.path, mode | 0o400)
-            let opened = try Syscall.open(at: place.fd, place.path, flags)
-            try Syscall.changeMode(opened.fd, mode)
-            return opened
         }
     }
 }

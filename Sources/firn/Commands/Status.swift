@@ -1,6 +1,7 @@
 import ArgumentParser
 import Control
 import Store
+import SystemPackage
 
 extension Firn {
     struct Status: ParsableCommand {
@@ -36,23 +37,31 @@ extension Firn {
             }
         }
 
-        /// From the owner; where nobody owns the store and this user cannot, what a reader sees.
+        private static let workspaceName = "main"
+
+        /// From the daemon, which knows the mount; else what a reader sees.
         private func read() throws -> JSONValue {
             let location = try common.location()
+            let request = ControlRequest.status(listsChanges: changes)
             do throws(StoreError) {
-                return try ControlRequest.status(listsChanges: changes).perform(at: location.path)
+                if let document = try ControlClient.perform(request, at: location.path) { return document }
             } catch {
-                guard !changes, error.code == .busy || error.errno != nil else { throw error }
                 // The mount shows its own status to whoever may look into it.
-                if let mountpoint = location.mountpoint,
+                guard error.errno == .permissionDenied, !changes, let mountpoint = location.mountpoint,
                     let bytes = try? SmallFile.read(mountpoint + "/.firn/status"),
-                    let json = try? JSONParser.parse(bytes)
-                {
-                    return json
-                }
-                guard let store = try? Store.open(at: location.path, .reading) else { throw error }
-                return try store.statusJSON().appending(["mount": .null, "staging": .null])
+                    let json = try? JSONParser.parse(bytes), json["error"]["message"].string == nil
+                else { throw error }
+                return json
             }
+            let store = try Store.open(at: location.path, .reading)
+            // The first owner after init makes it.
+            guard try store.workspaceNames().contains(Status.workspaceName) else {
+                return try store.statusJSON().appending([
+                    "mount": .null, "staging": .nothingStaged(in: Status.workspaceName),
+                ])
+            }
+            return try Engine(store: store, workspace: try store.workspace())
+                .perform(request, caller: .current)
         }
 
         private static func mount(_ mount: JSONValue) -> String {
@@ -73,9 +82,7 @@ extension Firn {
         }
 
         private static func staged(_ staging: JSONValue) -> String {
-            guard let entries = staging["entries"].integer else {
-                return "unknown: the store belongs to another"
-            }
+            let entries = staging["entries"].integer ?? 0
             let open = staging["open_for_writing"].integer ?? 0
             return (entries == 0 ? "nothing" : AbortSummary.amount(staging))
                 + (open > 0 ? ", \(open) open for writing" : "")

@@ -26,6 +26,14 @@ struct ManualPage {
         command["superCommands"].elements.compactMap(\.string) + [command["commandName"].string ?? ""]
     }
 
+    /// Those that are worth a word: every command takes `--help`, and the program's version is the program's.
+    private var arguments: [JSONValue] {
+        ManualPage.shown(command["arguments"]).filter { argument in
+            let name = argument["preferredName"]["name"].string
+            return isRoot || (name != "help" && name != "version")
+        }
+    }
+
     /// `firn-commit`
     var name: String { words.joined(separator: "-") }
 
@@ -53,11 +61,11 @@ struct ManualPage {
     private var synopsis: [String] {
         var line = "\\fB\(words.joined(separator: " "))\\fR"
         if isRoot { return [line + " \\fIcommand\\fR [\\fIoptions\\fR]"] }
-        for argument in ManualPage.shown(command["arguments"]) where argument["kind"].string != "positional" {
+        for argument in arguments where argument["kind"].string != "positional" {
             let text = ManualPage.form(argument)
             line += " " + (argument["isOptional"].bool == true ? "[\(text)]" : text)
         }
-        for argument in ManualPage.shown(command["arguments"]) where argument["kind"].string == "positional" {
+        for argument in arguments where argument["kind"].string == "positional" {
             let text = ManualPage.form(argument) + (argument["isRepeating"].bool == true ? "..." : "")
             line += " " + (argument["isOptional"].bool == true ? "[\(text)]" : text)
         }
@@ -72,7 +80,6 @@ struct ManualPage {
     }
 
     private var options: [String] {
-        let arguments = ManualPage.shown(command["arguments"])
         if arguments.isEmpty { return [] }
         return [".SH OPTIONS"]
             + arguments.flatMap { argument -> [String] in
@@ -83,10 +90,12 @@ struct ManualPage {
     }
 
     private var seeAlso: [String] {
+        guard isRoot else { return [".SH SEE ALSO", "\\fBfirn\\fR(1)"] }
         let names = ManualPage.shown(root["subcommands"]).compactMap { $0["commandName"].string }
-            .filter { $0 != "help" && $0 != command["commandName"].string }
-        let pages = (isRoot ? [] : ["\\fBfirn\\fR(1)"]) + names.map { "\\fBfirn\\-\(Roff.escape($0))\\fR(1)" }
-        return [".SH SEE ALSO", pages.joined(separator: ",\n")]
+            .filter { $0 != "help" }
+        return [
+            ".SH SEE ALSO", names.map { "\\fBfirn\\-\(Roff.escape($0))\\fR(1)" }.joined(separator: ",\n"),
+        ]
     }
 
     private func abstract(_ value: JSONValue) -> String { value["abstract"].string ?? "" }
@@ -99,7 +108,8 @@ struct ManualPage {
     private static func form(_ argument: JSONValue, all: Bool = false) -> String {
         let value = "\\fI\(Roff.escape(argument["valueName"].string ?? "value"))\\fR"
         if argument["kind"].string == "positional" { return value }
-        let names = all ? argument["names"].elements : [argument["preferredName"]]
+        let all = all ? argument["names"].elements : [argument["preferredName"]]
+        let names = all.filter { $0["kind"].string != "long" } + all.filter { $0["kind"].string == "long" }
         let text = names.map { name in
             let dashes = name["kind"].string == "long" ? "--" : "-"
             return "\\fB\(Roff.escape(dashes + (name["name"].string ?? "")))\\fR"

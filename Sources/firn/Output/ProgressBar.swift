@@ -64,20 +64,25 @@ final class ProgressBar: Sendable {
         _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
+    /// Phases whose units are bytes; of others they are things.
+    private static let bytePhases: Set<String> = ["hashing", "importing", "exporting", "verifying"]
+
     /// `hashing  45 % [####.....]  1.2 GiB of 2.6 GiB  380 MiB/s  0:03 left`, cut to the terminal's width.
     static func line(phase: String, done: UInt64, total: UInt64, seconds: Double, columns: Int) -> String {
         let rate = seconds > 0 ? Double(done) / seconds : 0
-        let perSecond = "\(Quantity.bytes(UInt64(rate)))/s"
+        let amount = { bytePhases.contains(phase) ? Quantity.bytes($0) : String($0 as UInt64) }
+        let perSecond = "\(amount(UInt64(rate)))/s"
         guard total > 0 else {
-            return String("\(phase)  \(Quantity.bytes(done))  \(perSecond)".prefix(max(0, columns - 1)))
+            return String("\(phase)  \(amount(done))  \(perSecond)".prefix(max(0, columns - 1)))
         }
         let part = min(1, Double(done) / Double(total))
         let left = rate > 0 ? Quantity.clock(seconds: Double(total - min(done, total)) / rate) : "?"
-        let filled = Int(part * 20)
-        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled)
+        let width = columns < 100 ? 10 : 20
+        let filled = Int(part * Double(width))
+        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
         let percent = String(Int(part * 100))
         let number = String(repeating: " ", count: 3 - percent.count) + percent
-        let amounts = "\(Quantity.bytes(done)) of \(Quantity.bytes(total))  \(perSecond)  \(left) left"
+        let amounts = "\(amount(done)) of \(amount(total))  \(perSecond)  \(left) left"
         return String("\(phase) \(number) % [\(bar)]  \(amounts)".prefix(max(0, columns - 1)))
     }
 }

@@ -1,0 +1,174 @@
+internal import Foundation
+internal import Glibc
+
+/// A store of its own, mounted by the real program, in a directory of its own on a real disk.
+///
+///     try MountedStore.with { mount in
+///         try mount.write("staging/a", "bytes")
+///         try mount.commit("first")
+///     }
+///
+/// Unmounted and removed when the test is done, whether it passes or fails; what hangs is detached and killed.
+public final class MountedStore {
+    public let directory = TestDirectory()
+    /// The daemon's process; nil while nothing is mounted.
+    public private(set) var daemon: Int32?
+    /// Who runs the daemon; nil for who runs the tests.
+    private let user: String?
+    private let options: [String]
+
+    /// Whether this machine can mount at all. Tests that need it say so with `.enabled(if:)`.
+    public static let isAvailable = access("/dev/fuse", R_OK | W_OK) == 0
+
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    /// Makes a store and mounts it.
+    ///
+    /// - Parameters:
+    ///   - user: who is to own the store and run the daemon, by name; needs root.
+    ///   - options: what `firn mount` is given besides.
+    public init(as user: String? = nil, options: [String] = []) throws {
+        self.user = user
+        self.options = options
+        mkdir(mountpoint, 0o755)
+        // Others get through to the mount, and to a store of their own.
+        chmod(directory.path, 0o755)
+        if let user {
+            guard let entry = getpwnam(user) else { throw Failure(description: "there is no user \(user)") }
+            chown(directory.path, entry.pointee.pw_uid, entry.pointee.pw_gid)
+            chown(mountpoint, entry.pointee.pw_uid, entry.pointee.pw_gid)
+        }
+        try require(firn("init", store))
+        try mount()
+    }
+
+    deinit { end() }
+
+    public static func with<Result>(
+        as user: String? = nil, options: [String] = [], _ body: (MountedStore) throws -> Result
+    ) throws -> Result {
+        let mount = try MountedStore(as: user, options: options)
+        defer { mount.end() }
+        return try body(mount)
+    }
+
+    // MARK: Places
+
+    public var store: String { directory.appending("store") }
+    public var mountpoint: String { directory.appending("mnt") }
+    public var staging: String { "\(mountpoint)/staging" }
+    public var versions: String { "\(mountpoint)/versions" }
+    public var control: String { "\(mountpoint)/.firn" }
+
+    // MARK: The program
+
+    /// Runs `firn` on the store, as the mount's user.
+    @discardableResult
+    public func firn(_ arguments: String...) throws -> Shell.Outcome {
+        try FirnProgram.run(arguments, as: user, store: store)
+    }
+
+    /// The same, and the program must succeed.
+    @discardableResult
+    public func run(_ arguments: String...) throws -> String {
+        try require(FirnProgram.run(arguments, as: user, store: store)).text
+    }
+
+    @discardableResult
+    private func require(_ outcome: Shell.Outcome) throws -> Shell.Outcome {
+        guard outcome.status == 0 else {
+            throw Failure(description: "firn ended with status \(outcome.status): \(outcome.complaints)")
+        }
+        return outcome
+    }
+
+    // MARK: Mounting
+
+    /// Mounts; the mount can be used when this returns.
+    public func mount() throws {
+        try require(
+            FirnProgram.run(["mount", store, mountpoint] + options, as: user, store: nil))
+        daemon = try ownPID()
+    }
+
+    private func ownPID() throws -> Int32 {
+        struct Status: Decodable {
+            struct Mount: Decodable { let pid: Int32 }
+            let mount: Mount
+        }
+        let status = try Data(contentsOf: URL(fileURLWithPath: control + "/status"))
+        return try JSONDecoder().decode(Status.self, from: status).mount.pid
+    }
+
+    /// Unmounts and waits for the daemon's end; throws when the mount is in use.
+    public func unmount() throws {
+        try require(firn("unmount", mountpoint))
+        waitForDaemon()
+    }
+
+    public func remount() throws {
+        try unmount()
+        try mount()
+    }
+
+    /// Ends the daemon as a crash would, and takes the dead mount away.
+    public func killDaemon() {
+        guard let daemon else { return }
+        kill(daemon, SIGKILL)
+        waitForDaemon()
+        detach()
+    }
+
+    private func waitForDaemon() {
+        guard let pid = daemon else { return }
+        daemon = nil
+        // It is no child of this process, so there is nothing to wait on but its entry in /proc.
+        let deadline = ContinuousClock.now + .seconds(20)
+        while MountedStore.isAlive(pid) {
+            guard ContinuousClock.now < deadline else {
+                kill(pid, SIGKILL)
+                return
+            }
+            usleep(1000)
+        }
+    }
+
+    private static func isAlive(_ pid: Int32) -> Bool {
+        guard let stat = FileManager.default.contents(atPath: "/proc/\(pid)/stat"),
+            let name = stat.lastIndex(of: UInt8(ascii: ")")), stat.count > name + 2
+        else { return false }
+        return ![UInt8(ascii: "Z"), UInt8(ascii: "X")].contains(stat[name + 2])
+    }
+
+    private func detach() {
+        if umount2(mountpoint, Int32(MNT_DETACH)) != 0, errno == EPERM {
+            _ = try? Shell.run(["/usr/bin/fusermount3", "-u", "-z", "-q", "--", mountpoint])
+        }
+    }
+
+    /// Leaves nothing behind: no mount, no process.
+    public func end() {
+        guard let pid = daemon else { return }
+        let outcome = try? firn("unmount", mountpoint)
+        if outcome?.status != 0 {
+            detach()
+            kill(pid, SIGKILL)
+        }
+        waitForDaemon()
+    }
+
+    // MARK: Commits
+
+    /// Commits by way of `.firn/commit`, and returns 0 or the errno of the write.
+    public func commitStatus(_ json: String) -> Int32 {
+        let file = Glibc.open(control + "/commit", O_WRONLY)
+        guard file >= 0 else { return errno }
+        let bytes = Array(json.utf8)
+        let written = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+        let failure = written < 0 ? errno : 0
+        let closed = close(file)
+        return failure != 0 ? failure : closed != 0 ? errno : 0
+    }
+}

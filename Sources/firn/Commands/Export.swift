@@ -1,0 +1,118 @@
+import ArgumentParser
+import Control
+import Glibc
+import Objects
+import Store
+import SystemPackage
+
+extension Firn {
+    struct Export: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "export",
+            abstract: "Copy a version out, as a directory or as a tar archive.",
+            discussion: """
+                The target is a directory, which must be new or empty; a file whose name ends in .tar; or - for \
+                a tar archive on standard output. Modes, owners, times, links, holes and extended attributes \
+                are kept. This needs no mount.
+
+                EXAMPLES:
+                  firn export baseline ~/baseline
+                  firn export baseline:run/checkpoints checkpoints.tar
+                  firn export v42 - | zstd > v42.tar.zst
+                """)
+
+        @Argument(help: ArgumentHelp("The version, and a path in it.", valueName: "version[:path]"))
+        var place: VersionPathArgument
+
+        @Argument(
+            help: ArgumentHelp("A directory, a file ending in .tar, or -.", valueName: "target"),
+            completion: .file())
+        var target: PathArgument
+
+        @Flag(help: "Replace a tar file that exists.")
+        var force = false
+
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            let isStream = target.text == "-"
+            if isStream, StandardOutput.isTerminal {
+                throw UsageError("a tar archive is not for a terminal", hint: "pipe it, or name a .tar file")
+            }
+            let store = try common.openForReading()
+            let found = try SealedPath.find(place, in: store)
+            let bar = ProgressBar()
+            defer { bar.end() }
+            let summary: ExportSummary
+            if isStream {
+                summary = try store.export(
+                    found.version, path: found.path, toTar: STDOUT_FILENO, progress: bar.progress)
+            } else if target.text.hasSuffix(".tar") {
+                summary = try writeFile(found, store, bar.progress)
+            } else {
+                summary = try store.export(
+                    found.version, path: found.path, toDirectory: target.text, progress: bar.progress)
+            }
+            bar.end()
+            for path in summary.skipped {
+                StandardError.report(
+                    "warning: a tar archive cannot hold it, so it was left out", subject: path.display)
+            }
+            // Standard output holds the archive.
+            if isStream { return }
+            try common.print(document(found, summary)) { output in
+                let files = Quantity.count(summary.files, "file")
+                try output.line(
+                    "Exported \(found.version.number) to \(Printable.text(target.text)): \(files), "
+                        + Quantity.bytes(summary.bytes))
+            }
+        }
+
+        /// The file gets its name when it is complete.
+        private func writeFile(
+            _ found: SealedPath, _ store: Store, _ progress: Progress
+        ) throws(StoreError) -> ExportSummary {
+            let path = RawPath(target.bytes)
+            let partial = RawPath(target.bytes + Array(".partial-\(getpid())".utf8))
+            let file = try system("make the archive") { () throws(Errno) in
+                if !force, try Syscall.statIfPresent(at: AT_FDCWD, path) != nil { throw Errno.fileExists }
+                return try Syscall.open(at: AT_FDCWD, partial, O_WRONLY | O_CREAT | O_EXCL, mode: 0o666)
+            }
+            do throws(StoreError) {
+                let summary = try store.export(
+                    found.version, path: found.path, toTar: file.fd, progress: progress)
+                try system("write the archive") { () throws(Errno) in
+                    try Syscall.sync(file.fd)
+                    try Syscall.rename(
+                        at: AT_FDCWD, partial, to: AT_FDCWD, path, force ? [] : .noReplace)
+                }
+                return summary
+            } catch {
+                try? Syscall.unlink(at: AT_FDCWD, partial)
+                throw error
+            }
+        }
+
+        private func system<Result>(
+            _ doing: String, _ call: () throws(Errno) -> Result
+        ) throws(StoreError) -> Result {
+            do throws(Errno) { return try call() } catch {
+                guard error == .fileExists else {
+                    throw StoreError(error, doing: doing, subject: target.text)
+                }
+                throw StoreError(
+                    .invalidInput, "the file exists", subject: target.text, hint: "give --force to replace it"
+                )
+            }
+        }
+
+        private func document(_ found: SealedPath, _ summary: ExportSummary) -> JSONValue {
+            [
+                "version": .string(found.version.number.description), "target": .string(target.text),
+                "files": .integer(summary.files), "directories": .integer(summary.directories),
+                "others": .integer(summary.others), "bytes": .integer(summary.bytes),
+                "skipped": .array(summary.skipped.map { .path($0) }),
+            ]
+        }
+    }
+}
