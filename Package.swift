@@ -83,6 +83,7 @@ let package = Package(
             name: "StoreTests",
             dependencies: [
                 "Objects", "Store", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),

@@ -175,7 +175,8 @@ import Testing
             code { try fixture.store.annotate(VersionNumber(1), [("ok", ""), ("", "x")], author: "") }
                 == .invalidInput)
         #expect(
-            code { try fixture.store.annotate(VersionNumber(9), [("ok", "")], author: "") } == .unknownVersion)
+            code { try fixture.store.annotate(VersionNumber(9), [("ok", "")], author: "") } == .unknownVersion
+        )
         #expect(try fixture.store.annotations(of: VersionNumber(1)).count == 2)
     }
 
