@@ -176,12 +176,7 @@ import Testing
                 == .invalidInput)
         let note = [(key: "ok", value: "")]
         #expect(
-<<<<<<< HEAD
             code { try fixture.store.annotate(VersionNumber(9), note, author: "") } == .unknownVersion)
-=======
-            code { try fixture.store.annotate(VersionNumber(9), [("ok", "")], author: "") } == .unknownVersion
-        )
->>>>>>> main
         #expect(try fixture.store.annotations(of: VersionNumber(1)).count == 2)
     }
 
