@@ -235,7 +235,8 @@ extension Workspace {
     func openForReading(_ place: Place) throws(StoreError) -> Descriptor {
         try system("open", place.display) { () throws(Errno) in
             try place.whateverMode { () throws(Errno) in
-                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW)
+                // Not to wait for a fifo's writer, where a fifo has taken the file's place.
+                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
             }
         }
     }
