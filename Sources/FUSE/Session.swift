@@ -57,7 +57,8 @@ public final class Session: @unchecked Sendable {
                 hint: "an ordinary user needs fusermount3 (package fuse3) and access to /dev/fuse, and for "
                     + "--allow-other the line user_allow_other in /etc/fuse.conf")
         }
-        if options.passesThrough {
+        // The kernel lets only root register files.
+        if options.passesThrough, geteuid() == 0 {
             firn_channel_want_passthrough(channel)
             let kernel = KernelChannel(pointer: channel)
             fileSystem.usePassthrough(BackingRegistration { kernel.register($0) })

@@ -1,3 +1,4 @@
+internal import CFuse
 internal import Glibc
 internal import Store
 
@@ -65,8 +66,12 @@ func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
     }
     var thread = pthread_t()
     let argument = Unmanaged.passRetained(Body(body)).toOpaque()
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setstacksize(&attributes, ThreadStack.byteCount)
     let error = pthread_create(
-        &thread, nil,
+        &thread, &attributes,
         { argument in
             guard let argument else { return nil }
             Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()

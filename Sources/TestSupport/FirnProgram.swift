@@ -28,7 +28,10 @@ public enum FirnProgram {
 extension Shell {
     /// The command that runs another as `user`, with none of root's groups or capabilities.
     public static func command(_ command: [String], as user: String) -> [String] {
-        ["/usr/bin/setpriv", "--reuid=\(user)", "--regid=\(user == "nobody" ? "nogroup" : user)", "--clear-groups"]
+        [
+            "/usr/bin/setpriv", "--reuid=\(user)", "--regid=\(user == "nobody" ? "nogroup" : user)",
+            "--clear-groups",
+        ]
             + command
     }
 
@@ -75,7 +78,8 @@ public final class RunningProcess {
 
     public func wait() -> Shell.Outcome {
         process.waitUntilExit()
-        return Shell.Outcome(status: process.terminationStatus, output: read("output"), errors: read("errors"))
+        return Shell.Outcome(
+            status: process.terminationStatus, output: read("output"), errors: read("errors"))
     }
 
     private func read(_ name: String) -> [UInt8] {

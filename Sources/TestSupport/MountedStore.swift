@@ -163,7 +163,7 @@ public final class MountedStore {
 
     /// Commits by way of `.firn/commit`, and returns 0 or the errno of the write.
     public func commitStatus(_ json: String) -> Int32 {
-        let file = open(control + "/commit", O_WRONLY)
+        let file = Glibc.open(control + "/commit", O_WRONLY)
         guard file >= 0 else { return errno }
         let bytes = Array(json.utf8)
         let written = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }

@@ -101,7 +101,8 @@ extension TreeSnapshot.Item {
         compare("mode", String(mode, radix: 8), String(other.mode, radix: 8), mode == other.mode)
         compare("owner", "\(uid):\(gid)", "\(other.uid):\(other.gid)", uid == other.uid && gid == other.gid)
         compare("size", size, other.size, size == other.size)
-        compare("mtime", "\(mtime?.nanoseconds ?? -1)", "\(other.mtime?.nanoseconds ?? -1)", mtime == other.mtime)
+        compare(
+            "mtime", "\(mtime?.nanoseconds ?? -1)", "\(other.mtime?.nanoseconds ?? -1)", mtime == other.mtime)
         compare("links", linkCount, other.linkCount, ignoringLinks || linkCount == other.linkCount)
         compare("device", device, other.device, device == other.device)
         compare("content", content.prefix(8), other.content.prefix(8), content == other.content)

@@ -74,6 +74,9 @@ import Testing
 
     @Test func `a store is made once, and not over other things`() throws {
         #expect(try tool.run("init", "store").status == 0)
+        let status = try tool.run("status")
+        #expect(status.status == 0, "\(status.errors)")
+        #expect(status.output.contains("staged    nothing"))
         #expect(try tool.run("init", "store").errors.contains("there is a store here already"))
         try write("full/x", "")
         let outcome = try tool.run("init", "full")

@@ -32,8 +32,10 @@ def main():
                 print("bench: " + " ".join(line(rows[-1])), file=sys.stderr, flush=True)
             rig.remove_store()
         machine = describe_machine(rig)
-    finally:
-        rig.clean_up()
+    except BaseException:
+        rig.clean_up(has_failed=True)
+        raise
+    rig.clean_up()
     table = markdown(rows)
     print(table)
     if options.report and not options.quick and not options.only and not options.no_report:

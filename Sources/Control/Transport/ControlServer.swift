@@ -73,7 +73,8 @@ public final class ControlServer: Sendable {
                 return state.nextID
             }
             guard let id else {
-                let busy = StoreError(.busy, "too many commands at once", hint: "try again")
+                let busy = StoreError(
+                    .busy, "the daemon is ending, or has too many commands at once", hint: "try again")
                 ControlServer.send(.failure(JSONValue(error: busy)), to: connection)
                 continue
             }
@@ -135,6 +136,7 @@ public final class ControlServer: Sendable {
 
     private static func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
         let thread = Thread(block: body)
+        thread.stackSize = ThreadStack.byteCount
         thread.name = name
         // Trees are walked recursively, and staging may be deep.
         thread.stackSize = 16 << 20

@@ -93,7 +93,8 @@ extension Digest {
     /// - Throws: ``StoreError`` `.damaged` where the column holds anything but 32 bytes.
     init(column data: Data) throws(StoreError) {
         guard let digest = Digest(bytes: data) else {
-            throw StoreError(.damaged, "a digest in the catalog has \(data.count) bytes", subject: "catalog.db")
+            throw StoreError(
+                .damaged, "a digest in the catalog has \(data.count) bytes", subject: "catalog.db")
         }
         self = digest
     }

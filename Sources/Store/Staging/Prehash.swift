@@ -66,7 +66,8 @@ enum Prehash {
                 }
             }
             for name in names {
-                let found = try presently(nil) { () throws(StoreError) -> (place: Place, entry: UpperEntry)? in
+                let found = try presently(nil) {
+                    () throws(StoreError) -> (place: Place, entry: UpperEntry)? in
                     let child = try place.child(name)
                     return try workspace.overlay.probe(child).map { (child, $0) }
                 }

@@ -21,7 +21,9 @@ public enum OpenFilesPolicy: Hashable, Sendable {
         case "fail": self = .fail
         case "wait": self = .wait(seconds: OpenFilesPolicy.waitSecondsDefault)
         default:
-            guard text.hasPrefix("wait="), let seconds = Int(text.dropFirst(5)), seconds >= 0 else { return nil }
+            guard text.hasPrefix("wait="), let seconds = Int(text.dropFirst(5)), seconds >= 0 else {
+                return nil
+            }
             self = .wait(seconds: seconds)
         }
     }
@@ -159,9 +161,11 @@ struct SealWalk {
             let target = try system("read", path.display) { () throws(Errno) in
                 try Syscall.readSymlink(at: place.fd, place.path)
             }
-            return try workspace.overlay.entry(name, found, at: place, .target(target), size: UInt64(target.count))
+            return try workspace.overlay.entry(
+                name, found, at: place, .target(target), size: UInt64(target.count))
         case .characterDevice, .blockDevice:
-            return try workspace.overlay.entry(name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
+            return try workspace.overlay.entry(
+                name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
         case .fifo, .socket: return try workspace.overlay.entry(name, found, at: place, .none, size: 0)
         }
     }

@@ -93,7 +93,9 @@ public struct TreeDiff: Sendable {
         var right: ArraySlice<TreeEntry>
 
         mutating func next() -> (name: FileName, old: TreeEntry?, new: TreeEntry?)? {
-            guard let name = [left.first?.name, right.first?.name].compactMap({ $0 }).min() else { return nil }
+            guard let name = [left.first?.name, right.first?.name].compactMap({ $0 }).min() else {
+                return nil
+            }
             return (
                 name, left.first?.name == name ? left.removeFirst() : nil,
                 right.first?.name == name ? right.removeFirst() : nil

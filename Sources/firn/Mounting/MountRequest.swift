@@ -59,6 +59,8 @@ struct MountRequest {
                 .busy, "the store is mounted already", subject: path,
                 hint: "its mount is \(owner["mount"]["mountpoint"].string ?? "elsewhere")")
         }
-        return (path, try Mountpoint.prepare(mountpoint, for: path))
+        let mountpoint = try Mountpoint.prepare(mountpoint, for: path)
+        try FuseAccess.require(allowsOther: allowsOther)
+        return (path, mountpoint)
     }
 }

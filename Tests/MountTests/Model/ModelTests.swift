@@ -14,7 +14,9 @@ struct ModelTests {
 
     private static var seeds: [UInt64] {
         // One that has failed can be tried again: FIRN_TEST_SEED=17.
-        if let given = ProcessInfo.processInfo.environment["FIRN_TEST_SEED"].flatMap({ UInt64($0) }) { return [given] }
+        if let given = ProcessInfo.processInfo.environment["FIRN_TEST_SEED"].flatMap({ UInt64($0) }) {
+            return [given]
+        }
         return [1, 2, 3]
     }
 
@@ -82,7 +84,9 @@ private final class ModelRun {
         let expected = try plain.snapshot()
         source.see(expected)
         let differences = try mounted.snapshot().differences(from: expected)
-        if !differences.isEmpty { fail("\(when) mount and directory differ:\n\(differences.joined(separator: "\n"))") }
+        if !differences.isEmpty {
+            fail("\(when) mount and directory differ:\n\(differences.joined(separator: "\n"))")
+        }
         return differences.isEmpty
     }
 

@@ -49,8 +49,12 @@ struct OperationSource {
         case 9: .changeModeOpen(slot: slot, mode())
         case 10: .setAttributeOpen(slot: slot, attributeName(), bytes(upTo: 60))
         case 11: .sync(slot: slot)
-        case 12: number(2) == 0 ? allocation(slot) : .copy(
-            from: slots[number(slots.count)], to: slot, at: number(OperationSource.sizeMax), count: number(90_000))
+        case 12:
+            number(2) == 0
+                ? allocation(slot)
+                : .copy(
+                    from: slots[number(slots.count)], to: slot, at: number(OperationSource.sizeMax),
+                    count: number(90_000))
         default: .writeMappedOpen(slot: slot, at: number(4000), bytes(upTo: 5000))
         }
     }
@@ -73,7 +77,8 @@ struct OperationSource {
         case 8: .writeMapped(path(), at: number(4000), bytes(upTo: 5000))
         case 9: .changeMode(path(), mode())
         case 10: .changeOwner(path(), uid: uid_t(number(3) * 1000), gid: gid_t(number(3) * 1000))
-        case 11, 12: .changeTimes(path(), Timestamp(nanoseconds: Int64(number(1_600_000_000)) * 1_000_000_007))
+        case 11, 12:
+            .changeTimes(path(), Timestamp(nanoseconds: Int64(number(1_600_000_000)) * 1_000_000_007))
         case 13: .setAttribute(path(), attributeName(), bytes(upTo: 60), flags: Int32(number(3)))
         case 14: .removeAttribute(path(), attributeName())
         default: number(2) == 0 ? .readFile(path()) : .stat(path())
