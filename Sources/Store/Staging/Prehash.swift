@@ -29,10 +29,11 @@ enum Prehash {
         }
     }
 
-    /// What opening or reading a file says that is gone, or a whiteout, socket, symlink or directory by now, or whose
-    /// directory is something else.
+    /// What opening or reading a file says that is gone, or a whiteout, socket, symlink or directory by now, or
+    /// whose directory is something else.
     private static let replacedFileErrors: Set<Errno> = [
-        .noSuchFileOrDirectory, .noSuchAddressOrDevice, .tooManySymbolicLinkLevels, .isDirectory, .notDirectory,
+        .noSuchFileOrDirectory, .noSuchAddressOrDevice, .tooManySymbolicLinkLevels, .isDirectory,
+        .notDirectory,
     ]
 
     /// Hashes one file and keeps the digest under what the file was before and, unchanged, after. Where it could

@@ -173,8 +173,8 @@ struct SealWalk {
     /// Whether anyone may still change the file. A program that maps a file may close it and go on writing, so
     /// the tracker alone does not know.
     ///
-    /// The answer for the first name of a file holds for all of them, though its writer may close it meanwhile: one
-    /// file must not become an object under one name and stay staged under another.
+    /// The answer for the first name of a file holds for all of them, though its writer may close it
+    /// meanwhile: one file must not become an object under one name and stay staged under another.
     private mutating func canBeWritten(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
         let inode = UInt64(found.status.st_ino)
         if digestByInode[inode] != nil { return false }

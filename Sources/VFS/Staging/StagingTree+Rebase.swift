@@ -11,8 +11,8 @@ extension StagingTree {
     ///   of their own from now on.
     func rebase() throws(VFSError) -> [StaleName] {
         try lock.withLock { links throws(VFSError) in
-            // An open file without a name may have others, unknown to the table: it stays staged with them if somebody
-            // writes to it, and is sealed otherwise.
+            // An open file without a name may have others, unknown to the table: it stays staged with them
+            // if somebody writes to it, and is sealed otherwise.
             links.byBacking = links.byBacking.filter { _, node in
                 if table.isLinked(node) { return false }
                 if node.writeCount > 0 { return true }
