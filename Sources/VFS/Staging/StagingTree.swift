@@ -177,7 +177,7 @@ final class StagingTree: Sendable {
     /// one goes on with what was sealed.
     ///
     /// - Returns: ESTALE, on which the kernel does look again.
-    private func detached(_ node: StagingNode, _ links: inout Links) throws(VFSError) -> VFSError {
+    func detached(_ node: StagingNode, _ links: inout Links) throws(VFSError) -> VFSError {
         node.lastAttributes = try currentAttributes(of: node)
         if let backing = node.backing, links.byBacking[backing] === node { links.byBacking[backing] = nil }
         for link in table.links(node) { table.removeLink(link.parent, link.name) }
