@@ -153,13 +153,19 @@ public final class Session: @unchecked Sendable {
         if hasPassthrough { _ = fuse_lowlevel_notify_inval_inode(session, node.value, -1, 0) }
     }
 
-    /// Makes the kernel look up these names again. Not to be called from a request, nor with a lock held: the
-    /// kernel may hold the directory while it waits for an answer.
-    public func forget(_ names: [StaleName]) {
-        for name in names {
-            // ENOENT: it did not know the name. libfuse sends the NUL along, so there must be one.
-            _ = RawPath(name.name).withCString {
-                fuse_lowlevel_notify_inval_entry(session, name.parent.value, $0, name.name.bytes.count)
+    /// Makes the kernel ask again. Not to be called from a request, nor with a lock held: the kernel may hold the
+    /// directory while it waits for an answer.
+    public func forget(_ stale: [Stale]) {
+        for item in stale {
+            // ENOENT: it did not know it.
+            switch item {
+            case .name(let parent, let name):
+                // libfuse sends the NUL along, so there must be one.
+                _ = RawPath(name).withCString {
+                    fuse_lowlevel_notify_inval_entry(session, parent.value, $0, name.bytes.count)
+                }
+            case .attributes(let node):
+                _ = fuse_lowlevel_notify_inval_inode(session, node.value, -1, 0)
             }
         }
     }

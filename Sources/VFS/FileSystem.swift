@@ -64,12 +64,12 @@ public final class FileSystem: Sendable {
     /// A commit has swapped `upper/`; the gate is closed.
     ///
     /// - Returns: names the kernel must forget, once the gate is open.
-    public func sealed() throws(VFSError) -> [StaleName] { try staging.rebase() }
+    public func sealed() throws(VFSError) -> [Stale] { try staging.rebase() }
 
     /// `upper/` was changed at `paths` by something other than the mount; the gate is closed.
     ///
     /// - Returns: names the kernel must forget, once the gate is open.
-    public func replaced(_ paths: [TreePath]) throws(VFSError) -> [StaleName] { try staging.replaced(paths) }
+    public func replaced(_ paths: [TreePath]) throws(VFSError) -> [Stale] { try staging.replaced(paths) }
 
     /// The inode number that `stat` shows of a path of staging; nil where there is none.
     public func inodeNumber(_ path: TreePath) throws(VFSError) -> UInt64? {
@@ -84,7 +84,7 @@ public final class FileSystem: Sendable {
     /// Versions or tags have changed.
     ///
     /// - Returns: names of versions that are gone, which the kernel must forget.
-    public func versionsChanged() throws(VFSError) -> [StaleName] {
+    public func versionsChanged() throws(VFSError) -> [Stale] {
         guard let before = versions.invalidate(), let directory = parts.withLock({ $0.versions }) else {
             return []
         }
@@ -92,7 +92,7 @@ public final class FileSystem: Sendable {
         return before.versions.filter { after.byNumber[$0.number] == nil }.map { version in
             let name = FileName(unchecked: Array(version.number.description.utf8))
             table.removeLink(directory, name)
-            return StaleName(parent: directory.id, name: name)
+            return Stale.name(parent: directory.id, name: name)
         }
     }
 

@@ -9,7 +9,7 @@ extension StagingTree {
     ///
     /// - Returns: names that must be looked up again: the second and further ones of hard links, which are files
     ///   of their own from now on.
-    func rebase() throws(VFSError) -> [StaleName] {
+    func rebase() throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
             // An open file without a name may have others, unknown to the table: it stays staged with them
             // if somebody writes to it, and is sealed otherwise.
@@ -21,14 +21,14 @@ extension StagingTree {
             }
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
-            var stale: [StaleName] = []
+            var stale: [Stale] = []
             try rebaseChildren(of: root, &links, &stale)
             return stale
         }
     }
 
     private func rebaseChildren(
-        of directory: StagingNode, _ links: inout Links, _ stale: inout [StaleName]
+        of directory: StagingNode, _ links: inout Links, _ stale: inout [Stale]
     ) throws(VFSError) {
         for (name, child) in table.children(directory) {
             guard let node = child as? StagingNode, node.isUpper || table.links(node).count > 1 else {
@@ -40,7 +40,9 @@ extension StagingTree {
                 if upper.file.linkCount > 1, !node.isDirectory { links.byBacking[upper.file.inode] = node }
             } else if let link = table.links(node).first, link.parent !== directory || link.name != name {
                 table.removeLink(directory, name)
-                stale.append(StaleName(parent: directory.id, name: name))
+                stale.append(.name(parent: directory.id, name: name))
+                // It has one link less.
+                stale.append(.attributes(node.id))
                 continue
             } else if let entry = try baseEntry(name, in: directory) {
                 node.adopt(entry)
@@ -48,7 +50,7 @@ extension StagingTree {
             } else {
                 // Skipped and not in the base either; `upper/` would have had it. Ask again.
                 table.removeLink(directory, name)
-                stale.append(StaleName(parent: directory.id, name: name))
+                stale.append(.name(parent: directory.id, name: name))
                 continue
             }
             try rebaseChildren(of: node, &links, &stale)
@@ -59,11 +61,11 @@ extension StagingTree {
     /// go on with what they had.
     ///
     /// - Returns: names that must be looked up again.
-    func replaced(_ paths: [TreePath]) throws(VFSError) -> [StaleName] {
+    func replaced(_ paths: [TreePath]) throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
-            var stale: [StaleName] = []
+            var stale: [Stale] = []
             for path in paths {
                 guard let last = path.names.last else {
                     for (name, child) in table.children(root) { try cut(root, name, child, &stale) }
@@ -73,7 +75,7 @@ extension StagingTree {
                 if let child = table.child(parent, last) {
                     try cut(parent, last, child, &stale)
                 } else {
-                    stale.append(StaleName(parent: parent.id, name: last))
+                    stale.append(.name(parent: parent.id, name: last))
                 }
             }
             return stale
@@ -92,18 +94,24 @@ extension StagingTree {
     }
 
     private func cut(
-        _ parent: StagingNode, _ name: FileName, _ child: Node, _ stale: inout [StaleName]
+        _ parent: StagingNode, _ name: FileName, _ child: Node, _ stale: inout [Stale]
     ) throws(VFSError) {
         if let node = child as? StagingNode {
+            // Who has it open may still ask.
+            if case .base(let entry) = node.form {
+                node.lastAttributes = Attributes(entry, inode: node.inode)
+            }
             for (below, grandchild) in table.children(node) { try cut(node, below, grandchild, &stale) }
         }
         table.removeLink(parent, name)
-        stale.append(StaleName(parent: parent.id, name: name))
+        stale.append(.name(parent: parent.id, name: name))
     }
 }
 
-/// A name the kernel may remember and must not.
-public struct StaleName: Hashable, Sendable {
-    public let parent: NodeID
-    public let name: FileName
+/// Something the kernel may remember and must not.
+public enum Stale: Hashable, Sendable {
+    /// What a name in a directory stands for.
+    case name(parent: NodeID, name: FileName)
+    /// What `stat` says of a node.
+    case attributes(NodeID)
 }

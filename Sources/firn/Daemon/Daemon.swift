@@ -23,8 +23,8 @@ final class Daemon: Sendable {
             var fileSystem: FileSystem?
             var session: Session?
             var engine: Engine?
-            /// Names to be forgotten by the kernel as soon as the gate is open.
-            var stale: [StaleName] = []
+            /// What the kernel is to forget as soon as the gate is open.
+            var stale: [Stale] = []
         }
 
         let parts = Lock(Parts())
@@ -33,9 +33,9 @@ final class Daemon: Sendable {
         var session: Session? { parts.withLock { $0.session } }
         var engine: Engine? { parts.withLock { $0.engine } }
 
-        func add(_ names: [StaleName]) { parts.withLock { $0.stale += names } }
+        func add(_ stale: [Stale]) { parts.withLock { $0.stale += stale } }
 
-        func forgetStaleNames() {
+        func forgetStale() {
             let (session, names) = parts.withLock { parts in
                 defer { parts.stale = [] }
                 return (parts.session, parts.stale)
@@ -119,7 +119,7 @@ final class Daemon: Sendable {
                 } catch {
                     logger.error("cannot show changed versions", metadata: ["reason": "\(error)"])
                 }
-                mount.forgetStaleNames()
+                mount.forgetStale()
             },
             sealed: { _ throws(StoreError) in
                 mount.add(try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.sealed() ?? [] })
@@ -130,7 +130,7 @@ final class Daemon: Sendable {
             },
             // Keeping the number is a courtesy; what replaces a path that cannot be read gets one of its own.
             inodeNumber: { path in (try? mount.fileSystem?.inodeNumber(path)) ?? nil },
-            afterReplace: { mount.forgetStaleNames() },
+            afterReplace: { mount.forgetStale() },
             unmount: { () throws(StoreError) in try Unmounting.begin(options.mountpoint) },
             mountStatus: {
                 guard let fileSystem = mount.fileSystem else { return nil }
