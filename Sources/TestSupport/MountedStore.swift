@@ -10,7 +10,7 @@ internal import Glibc
 ///
 /// Unmounted and removed when the test is done, whether it passes or fails; what hangs is detached and killed.
 public final class MountedStore {
-    public let directory = TestDirectory()
+    public let directory: TestDirectory
     /// The daemon's process; nil while nothing is mounted.
     public private(set) var daemon: Int32?
     /// Who runs the daemon; nil for who runs the tests.
@@ -22,6 +22,10 @@ public final class MountedStore {
 
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
+
+        public init(description: String) {
+            self.description = description
+        }
     }
 
     /// Makes a store and mounts it.
@@ -29,7 +33,9 @@ public final class MountedStore {
     /// - Parameters:
     ///   - user: who is to own the store and run the daemon, by name; needs root.
     ///   - options: what `firn mount` is given besides.
-    public init(as user: String? = nil, options: [String] = []) throws {
+    ///   - place: where to make the directory, if not where tests do.
+    public init(as user: String? = nil, options: [String] = [], below place: String? = nil) throws {
+        directory = TestDirectory(below: place)
         self.user = user
         self.options = options
         mkdir(mountpoint, 0o755)
@@ -47,9 +53,10 @@ public final class MountedStore {
     deinit { end() }
 
     public static func with<Result>(
-        as user: String? = nil, options: [String] = [], _ body: (MountedStore) throws -> Result
+        as user: String? = nil, options: [String] = [], below place: String? = nil,
+        _ body: (MountedStore) throws -> Result
     ) throws -> Result {
-        let mount = try MountedStore(as: user, options: options)
+        let mount = try MountedStore(as: user, options: options, below: place)
         defer { mount.end() }
         return try body(mount)
     }

@@ -9,8 +9,9 @@ internal import SystemPackage
 public final class TestDirectory: Sendable {
     public let path: String
 
-    public init() {
-        let parent = ProcessInfo.processInfo.environment["FIRN_TEST_DIRECTORY"] ?? "/var/tmp"
+    /// - Parameter place: where to make it instead.
+    public init(below place: String? = nil) {
+        let parent = place ?? ProcessInfo.processInfo.environment["FIRN_TEST_DIRECTORY"] ?? "/var/tmp"
         var template = Array("\(parent)/firn-test-XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else {
             preconditionFailure("cannot make a directory in \(parent)")

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import GRDB
+internal import Glibc
 internal import Objects
 internal import SystemPackage
 
@@ -9,7 +10,7 @@ internal import SystemPackage
 /// One process writes it, the store's owner, and each change is one durable transaction (WAL,
 /// `synchronous = FULL`). Any number of processes may read beside it. Calls are safe from any thread.
 public final class Catalog: Sendable {
-    private let database: DatabasePool
+    private let database: any DatabaseWriter
     public let isReadOnly: Bool
 
     /// Opens the catalog at `path`; makes it there if it may write and there is none.
@@ -26,19 +27,32 @@ public final class Catalog: Sendable {
             if isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
         }
         do {
-            let pool = try DatabasePool(path: path, configuration: configuration)
-            if !isReadOnly { try Catalog.migrator.migrate(pool) }
-            database = pool
+            if isReadOnly, Catalog.isFrozen(path) {
+                // SQLite wants to make its log even to read, unless it is told that nobody can change the file.
+                database = try DatabaseQueue(path: "file:\(path)?immutable=1", configuration: configuration)
+            } else {
+                let pool = try DatabasePool(path: path, configuration: configuration)
+                if !isReadOnly { try Catalog.migrator.migrate(pool) }
+                database = pool
+            }
         } catch {
             throw Catalog.storeError(error, doing: "open the catalog")
         }
+    }
+
+    /// Whether the file lies on a filesystem that is read-only, with nothing in its log.
+    private static func isFrozen(_ path: String) -> Bool {
+        // Such a path would be another one as a URI.
+        guard !path.contains(where: { "?#%".contains($0) }) else { return false }
+        let log = try? Syscall.statIfPresent(at: AT_FDCWD, RawPath(path + "-wal"))
+        return (log?.st_size ?? 0) == 0 && access(path, W_OK) != 0 && errno == EROFS
     }
 
     /// Closes all connections; the last one moves the log into the database file.
     func close() throws(StoreError) {
         do {
             // A connection that only reads cannot move the log, so none may be the last.
-            database.invalidateReadOnlyConnections()
+            (database as? DatabasePool)?.invalidateReadOnlyConnections()
             try database.close()
         } catch { throw Catalog.storeError(error, doing: "close the catalog") }
     }

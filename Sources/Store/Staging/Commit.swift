@@ -122,7 +122,7 @@ private struct Sealing {
         }
         rubbish = try workspace.swapToNext(stored.mark)
         workspace.digests.removeAll()
-        try swapped(stored.version)
+        try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
         let pause = clock.now - start
         for digest in added { try? store.blobs.protect(digest) }
         return CommitOutcome(

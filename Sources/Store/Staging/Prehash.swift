@@ -24,10 +24,17 @@ enum Prehash {
                 _ = try hash(item.place, item.status, workspace, progress: { progress.advance($0) })
             } catch {
                 // Gone or replaced meanwhile: the seal will see what is there then.
-                if error.errno != .noSuchFileOrDirectory { throw error }
+                guard let errno = error.errno, replacedFileErrors.contains(errno) else { throw error }
             }
         }
     }
+
+    /// What opening or reading a file says that is gone, or a whiteout, socket, symlink or directory by now, or
+    /// whose directory is something else.
+    private static let replacedFileErrors: Set<Errno> = [
+        .noSuchFileOrDirectory, .noSuchAddressOrDevice, .tooManySymbolicLinkLevels, .isDirectory,
+        .notDirectory,
+    ]
 
     /// Hashes one file and keeps the digest under what the file was before and, unchanged, after. Where it could
     /// be written to when the hashing began it is not kept: a mapping changes bytes and leaves no trace.

@@ -52,6 +52,7 @@ struct SealWalk {
     /// Every blob referred to, with its size.
     private(set) var referenced: [Digest: UInt64] = [:]
     private var digestByInode: [UInt64: Digest] = [:]
+    private var writableInodes: Set<UInt64> = []
     private(set) var changedCount = 0
 
     struct StagedFile {
@@ -171,14 +172,22 @@ struct SealWalk {
 
     /// Whether anyone may still change the file. A program that maps a file may close it and go on writing, so
     /// the tracker alone does not know.
-    private func canBeWritten(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
+    ///
+    /// The answer for the first name of a file holds for all of them, though its writer may close it
+    /// meanwhile: one file must not become an object under one name and stay staged under another.
+    private mutating func canBeWritten(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
         let inode = UInt64(found.status.st_ino)
-        if workspace.tracker.isOpen(inode) { return true }
         if digestByInode[inode] != nil { return false }
-        let file = try workspace.openForReading(place)
-        return try system("look for writers of", place.display) { () throws(Errno) in
-            try Syscall.hasWriter(file.fd)
+        if writableInodes.contains(inode) { return true }
+        var isWritable = workspace.tracker.isOpen(inode)
+        if !isWritable {
+            let file = try workspace.openForReading(place)
+            isWritable = try system("look for writers of", place.display) { () throws(Errno) in
+                try Syscall.hasWriter(file.fd)
+            }
         }
+        if isWritable { writableInodes.insert(inode) }
+        return isWritable
     }
 
     private mutating func closedFile(_ found: UpperEntry, at place: Place) throws(StoreError) -> Digest {
@@ -230,7 +239,8 @@ extension Workspace {
     func openForReading(_ place: Place) throws(StoreError) -> Descriptor {
         try system("open", place.display) { () throws(Errno) in
             try place.whateverMode { () throws(Errno) in
-                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW)
+                // Not to wait for a fifo's writer, where a fifo has taken the file's place.
+                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
             }
         }
     }

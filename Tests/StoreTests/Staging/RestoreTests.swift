@@ -146,7 +146,7 @@ import Testing
         try restore("model")
     }
 
-    @Test func `every kind of entry comes back`() throws {
+    @Test(.enabled(if: TestHost.isRoot)) func `every kind of entry comes back`() throws {
         try fixture.makeSymlink("kinds/link", to: "target")
         try fixture.makeSpecial("kinds/pipe", .fifo)
         try fixture.makeSpecial("kinds/disk", .blockDevice, device: 0x801)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Store
 
-@Suite struct ExportTests {
+@Suite(.enabled(if: TestHost.isRoot)) struct ExportTests {
     private let fixture: StoreFixture
     private let source = TestDirectory()
     private let target = TestDirectory()
