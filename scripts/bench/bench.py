@@ -94,6 +94,7 @@ def describe_machine(rig):
         "Kernel": f"{platform.system()} {platform.release()}",
         "Backing filesystem": filesystem.stdout.strip().replace("ext2/ext3", "ext4"),
         "User": "root" if rig.is_root else "ordinary user",
+        "Load average at the end, five minutes": f"{os.getloadavg()[1]:.1f}",
         "Date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
 
