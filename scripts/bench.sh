@@ -6,7 +6,7 @@
 #   --dir DIRECTORY  where to work: on the disk that is to be measured (default: .build of this checkout)
 #   --quick          small sizes, to see that everything runs; writes no report
 #   --rounds N       rounds of each measurement, of which the median counts (default 5)
-#   --only WORDS     only groups whose name is among these: data, list, commit, large
+#   --only WORDS     only groups whose name is among these: data, list, small, commit, large
 #   --no-report      print the table only
 #
 # Needs about 12 GiB on that disk and up to half an hour. As root it also drops the kernel's caches; as an

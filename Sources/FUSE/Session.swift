@@ -48,10 +48,17 @@ public final class Session: @unchecked Sendable {
         errno = 0
         guard fuse_session_mount(session, options.mountpoint) == 0 else {
             let code = errno
+            let error = Errno(rawValue: code == 0 ? EPERM : code)
+            guard error == .permissionDenied || error == .notPermitted else {
+                throw StoreError(error, doing: "mount", subject: options.mountpoint)
+            }
             throw StoreError(
-                Errno(rawValue: code == 0 ? EPERM : code), doing: "mount", subject: options.mountpoint)
+                .system(error), "cannot mount: \(error)", subject: options.mountpoint,
+                hint: "an ordinary user needs fusermount3 (package fuse3) and access to /dev/fuse, and for "
+                    + "--allow-other the line user_allow_other in /etc/fuse.conf")
         }
-        if options.passesThrough {
+        // The kernel lets only root register files.
+        if options.passesThrough, geteuid() == 0 {
             firn_channel_want_passthrough(channel)
             let kernel = KernelChannel(pointer: channel)
             fileSystem.usePassthrough(BackingRegistration { kernel.register($0) })

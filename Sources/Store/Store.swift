@@ -182,7 +182,9 @@ public final class Store: Sendable {
             _ = try text.withRawBytes { text throws(Errno) in try Syscall.write(file.fd, text, at: 0) }
             return ownership
         } catch {
-            guard error == .wouldBlock else { throw StoreError(error, doing: "lock the store", subject: path) }
+            guard error == .wouldBlock else {
+                throw StoreError(error, doing: "lock the store", subject: path)
+            }
             let owner = ownerProcess(root).map { " (process \($0))" } ?? ""
             throw StoreError(
                 .busy, "another process owns the store\(owner)", subject: path,
@@ -285,7 +287,8 @@ public final class Store: Sendable {
             return current
         }
         if let running {
-            throw StoreError(.busy, "a \(running) is running", subject: what, hint: "try again when it is done")
+            throw StoreError(
+                .busy, "a \(running) is running", subject: what, hint: "try again when it is done")
         }
         defer { exclusive.withLock { $0 = nil } }
         return try body()

@@ -1,5 +1,6 @@
 public import Objects
 public import Store
+internal import SystemPackage
 
 /// A store of its own in a directory of its own, with a workspace and a clock; gone when the test is done.
 ///
@@ -11,15 +12,32 @@ public final class StoreFixture {
     public let faults = FaultPlan()
     private var opened: (store: Store, workspace: Workspace)?
 
+    /// The store's directory.
+    public let path: String
+
     /// Makes a store and stages `files`, by path.
-    public init(_ files: [TreePath: [UInt8]] = [:]) throws {
-        try Store.create(at: path, now: clock.now())
+    ///
+    /// - Parameter path: where the store is to be; in a directory of its own where none is given.
+    public init(_ files: [TreePath: [UInt8]] = [:], at path: String? = nil) throws {
+        self.path = path ?? directory.appending("store")
+        try Store.create(at: self.path, now: clock.now())
         try open()
         for (path, bytes) in files.sorted(by: { $0.key < $1.key }) { try write(path, bytes) }
     }
 
-    /// The store's directory.
-    public var path: String { directory.appending("store") }
+    /// Opens a store that is there, as after a crash of its owner.
+    public init(opening path: String) throws {
+        self.path = path
+        try open()
+    }
+
+    /// A copy of the store's directory as it is at this moment: what a process that is killed now leaves.
+    public func snapshot() throws -> String {
+        let copy = directory.appending("snapshot-\(UInt32.random(in: 0 ... .max))")
+        let outcome = try Shell.run("/bin/cp", "-a", path, copy)
+        guard outcome.status == 0 else { throw Errno.ioError }
+        return copy
+    }
 
     public var store: Store {
         guard let opened else { preconditionFailure("the store is closed") }

@@ -71,6 +71,16 @@ public final class FileSystem: Sendable {
     /// - Returns: names the kernel must forget, once the gate is open.
     public func replaced(_ paths: [TreePath]) throws(VFSError) -> [StaleName] { try staging.replaced(paths) }
 
+    /// The inode number that `stat` shows of a path of staging; nil where there is none.
+    public func inodeNumber(_ path: TreePath) throws(VFSError) -> UInt64? {
+        var node: Node = staging.root
+        for name in path.names {
+            guard let child = try node.child(name) else { return nil }
+            node = child
+        }
+        return node.inode
+    }
+
     /// Versions or tags have changed.
     ///
     /// - Returns: names of versions that are gone, which the kernel must forget.

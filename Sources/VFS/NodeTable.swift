@@ -84,14 +84,17 @@ final class NodeTable: Sendable {
 
     // MARK: The kernel's lookups
 
-    func retain(_ node: Node) {
+    /// - Returns: false where the node left the table between being found and now, and another has taken its place:
+    ///   one file must not have two.
+    func retain(_ node: Node) -> Bool {
         state.withLock {
-            node.lookups += 1
-            // It may have left the table between being found and now.
-            $0.nodes[node.id] = node
-            for link in node.links where link.parent.children[link.name] == nil {
-                link.parent.children[link.name] = node
+            if $0.nodes[node.id] == nil {
+                if node.links.contains(where: { $0.parent.children[$0.name] != nil }) { return false }
+                $0.nodes[node.id] = node
+                for link in node.links { link.parent.children[link.name] = node }
             }
+            node.lookups += 1
+            return true
         }
     }
 

@@ -134,6 +134,20 @@ import Testing
         #expect(try fixture.store.versions().count == 1)
     }
 
+    @Test func `a commit while another runs is refused as busy and loses nothing`() throws {
+        let fixture = try StoreFixture(["a": hello])
+        let engine = engine(fixture)
+        let second = Lock(StoreError?.none)
+        fixture.faults.once(at: .hash) {
+            do throws(StoreError) {
+                _ = try engine.perform(.commit(CommitRequest()), caller: .current)
+            } catch { second.withLock { $0 = error } }
+        }
+        #expect(try perform(engine, try commit("first"))["version"]["version"].string == "v000001")
+        #expect(second.withLock { $0?.code } == .busy)
+        #expect(try fixture.store.versions().count == 1)
+    }
+
     @Test func `a store that is not mounted cannot be unmounted`() throws {
         let fixture = try StoreFixture()
         #expect(throws: StoreError.self) { try perform(engine(fixture), .unmount) }

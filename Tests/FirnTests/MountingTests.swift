@@ -60,6 +60,11 @@ import Testing
         #expect(MountHelper.isCalled("/sbin/mount.firn") && !MountHelper.isCalled("/usr/bin/firn"))
     }
 
+    @Test func `ordinary users may let others in where the system says so`() {
+        #expect(FuseAccess.permitsOthers(Array("# x\n  user_allow_other\n".utf8)))
+        #expect(!FuseAccess.permitsOthers(Array("#user_allow_other\nmount_max = 9\n".utf8)))
+    }
+
     private func refusal(_ mountpoint: String, store: String = "/srv/firn") -> StoreError? {
         do throws(StoreError) {
             _ = try Mountpoint.prepare(mountpoint, for: store)

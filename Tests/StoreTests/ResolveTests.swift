@@ -174,8 +174,9 @@ import Testing
         #expect(
             code { try fixture.store.annotate(VersionNumber(1), [("ok", ""), ("", "x")], author: "") }
                 == .invalidInput)
+        let note = [(key: "ok", value: "")]
         #expect(
-            code { try fixture.store.annotate(VersionNumber(9), [("ok", "")], author: "") } == .unknownVersion)
+            code { try fixture.store.annotate(VersionNumber(9), note, author: "") } == .unknownVersion)
         #expect(try fixture.store.annotations(of: VersionNumber(1)).count == 2)
     }
 

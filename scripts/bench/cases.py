@@ -151,6 +151,43 @@ def listing(rig, sizes):
         f"find -ls, {count} sealed files, daemon just started, nothing dropped", "s", times[1], times[0])
 
 
+def small(rig, sizes):
+    """Many small files, made and read one after the other."""
+    rig.new_store()
+    count = human(sizes.directories * sizes.files_each)
+    native, staged = rig.native / "small", rig.staging / "small"
+    number = 0
+
+    def make(place):
+        make_files(place / str(number), sizes.directories, sizes.files_each, FILE_BYTES)
+
+    def next_round(is_firn):
+        nonlocal number
+        number += 1
+        os.sync()
+
+    pair = rig.interleaved(lambda: make(native), lambda: make(staged), next_round)
+    yield Row(f"make {count} files of 4 KiB", "s", pair[1], pair[0])
+
+    rig.commit("small files")
+    native, sealed = newest(native), newest(rig.latest / "small")
+    read_all(native)
+    read_all(sealed)
+    pair = rig.interleaved(lambda: read_all(native), lambda: read_all(sealed))
+    yield Row(f"open, read and close {count} sealed files of 4 KiB, warm", "s", pair[1], pair[0])
+
+
+def newest(directory):
+    return max(directory.iterdir(), key=lambda child: int(child.name))
+
+
+def read_all(directory):
+    for place, _, names in os.walk(directory):
+        for name in names:
+            with open(os.path.join(place, name), "rb", buffering=0) as file:
+                file.read(FILE_BYTES)
+
+
 def committing(rig, sizes):
     """Commits of many new small files, nothing synced before."""
     rig.new_store()
@@ -205,4 +242,4 @@ def mount_cold(rig):
     return rig.mount()
 
 
-GROUPS = {"data": data, "list": listing, "commit": committing, "large": large}
+GROUPS = {"data": data, "list": listing, "small": small, "commit": committing, "large": large}

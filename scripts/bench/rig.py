@@ -7,6 +7,7 @@ import shutil
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -99,8 +100,13 @@ class Rig:
         place = f" {self.mount_point} ".replace("\\", "\\134")
         return place in pathlib.Path("/proc/self/mountinfo").read_text()
 
-    def clean_up(self):
+    def clean_up(self, has_failed=False):
         daemon = self.daemon()
+        log = self.store / "firn.log"
+        if has_failed and log.exists():
+            # What the daemon has to say about it goes away with the store.
+            print("bench: the end of the daemon's log" + ("" if daemon else ", which has ended") + ":", file=sys.stderr)
+            print("\n".join(log.read_text(errors="replace").splitlines()[-40:]), file=sys.stderr)
         if self.is_mounted():
             try:
                 subprocess.run([self.firn, "unmount", str(self.mount_point)], timeout=WAIT_SECONDS_MAX)
@@ -111,7 +117,7 @@ class Rig:
         if daemon is not None and not wait_until_gone(daemon):
             os.kill(daemon, signal.SIGKILL)
         if self.is_mounted():
-            print(f"bench: {self.mount_point} could not be unmounted and is left")
+            print(f"bench: {self.mount_point} could not be unmounted and is left", file=sys.stderr)
         else:
             shutil.rmtree(self.work, ignore_errors=True)
 

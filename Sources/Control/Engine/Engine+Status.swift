@@ -7,14 +7,8 @@ extension Engine {
     /// - Parameter listsChanges: whether every staged change is listed too.
     func status(listsChanges: Bool) throws(StoreError) -> JSONValue {
         let staged = try store.stagedCount(workspace)
-        var staging: JSONValue = [
-            "workspace": .string(workspace.name),
-            "base": .text(try base()?.description),
-            "entries": .integer(staged.entries),
-            "files": .integer(staged.files),
-            "bytes": .integer(staged.bytes),
-            "open_for_writing": .integer(workspace.tracker.openCount),
-        ]
+        var staging = JSONValue.staging(
+            workspace.name, base: try base(), staged, openForWriting: workspace.tracker.openCount)
         if listsChanges { staging = staging.appending(["changes": try stagedChanges()]) }
         return try store.statusJSON().appending([
             "mount": hooks.mountStatus().map { JSONValue($0) } ?? .null,
@@ -78,6 +72,18 @@ extension JSONValue {
             "blob_bytes": .integer(totals.blobBytes),
             "logical_bytes": .integer(totals.logicalBytes),
         ]
+    }
+
+    static func staging(
+        _ workspace: String, base: VersionNumber?, _ staged: StagedSummary, openForWriting: Int
+    ) -> JSONValue {
+        let head: JSONValue = ["workspace": .string(workspace), "base": .text(base?.description)]
+        return head.appending(JSONValue(staged)).appending(["open_for_writing": .integer(openForWriting)])
+    }
+
+    /// What `firn status` says of a workspace that is not there yet.
+    public static func nothingStaged(in workspace: String) -> JSONValue {
+        .staging(workspace, base: nil, StagedSummary(), openForWriting: 0)
     }
 
     init(_ mount: MountStatus) {

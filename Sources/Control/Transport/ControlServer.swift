@@ -73,7 +73,8 @@ public final class ControlServer: Sendable {
                 return state.nextID
             }
             guard let id else {
-                let busy = StoreError(.busy, "too many commands at once", hint: "try again")
+                let busy = StoreError(
+                    .busy, "the daemon is ending, or has too many commands at once", hint: "try again")
                 ControlServer.send(.failure(JSONValue(error: busy)), to: connection)
                 continue
             }

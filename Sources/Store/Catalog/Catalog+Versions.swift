@@ -22,7 +22,8 @@ extension Catalog {
     func commit(_ commit: Commit) throws(StoreError) -> Version {
         try write { db in
             for tag in commit.tags where !commit.movesTags { try Catalog.requireFree(tag, db) }
-            let node = try db.cachedStatement(sql: "INSERT OR IGNORE INTO nodes (digest, bytes) VALUES (?, ?)")
+            let node = try db.cachedStatement(
+                sql: "INSERT OR IGNORE INTO nodes (digest, bytes) VALUES (?, ?)")
             for (digest, bytes) in commit.nodes.sorted(by: { $0.key < $1.key }) {
                 try node.execute(arguments: [digest.data, Data(bytes)])
             }

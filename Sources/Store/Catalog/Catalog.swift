@@ -1,5 +1,6 @@
 internal import Foundation
 internal import GRDB
+internal import Glibc
 internal import Objects
 internal import SystemPackage
 
@@ -26,17 +27,34 @@ public final class Catalog: Sendable {
             if isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
         }
         do {
-            let pool = try DatabasePool(path: path, configuration: configuration)
-            if !isReadOnly { try Catalog.migrator.migrate(pool) }
-            database = pool
+            if isReadOnly, Catalog.isFrozen(path) {
+                // SQLite wants to make its log even to read, unless it is told that nobody can change the file.
+                database = try DatabaseQueue(path: "file:\(path)?immutable=1", configuration: configuration)
+            } else {
+                let pool = try DatabasePool(path: path, configuration: configuration)
+                if !isReadOnly { try Catalog.migrator.migrate(pool) }
+                database = pool
+            }
         } catch {
             throw Catalog.storeError(error, doing: "open the catalog")
         }
     }
 
+    /// Whether the file lies on a filesystem that is read-only, with nothing in its log.
+    private static func isFrozen(_ path: String) -> Bool {
+        // Such a path would be another one as a URI.
+        guard !path.contains(where: { "?#%".contains($0) }) else { return false }
+        let log = try? Syscall.statIfPresent(at: AT_FDCWD, RawPath(path + "-wal"))
+        return (log?.st_size ?? 0) == 0 && access(path, W_OK) != 0 && errno == EROFS
+    }
+
     /// Closes all connections; the last one moves the log into the database file.
     func close() throws(StoreError) {
-        do { try database.close() } catch { throw Catalog.storeError(error, doing: "close the catalog") }
+        do {
+            // A connection that only reads cannot move the log, so none may be the last.
+            (database as? DatabasePool)?.invalidateReadOnlyConnections()
+            try database.close()
+        } catch { throw Catalog.storeError(error, doing: "close the catalog") }
     }
 
     func read<Result: Sendable>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
@@ -89,7 +107,8 @@ extension Digest {
     /// - Throws: ``StoreError`` `.damaged` where the column holds anything but 32 bytes.
     init(column data: Data) throws(StoreError) {
         guard let digest = Digest(bytes: data) else {
-            throw StoreError(.damaged, "a digest in the catalog has \(data.count) bytes", subject: "catalog.db")
+            throw StoreError(
+                .damaged, "a digest in the catalog has \(data.count) bytes", subject: "catalog.db")
         }
         self = digest
     }

@@ -112,7 +112,7 @@ final class TreeScan {
         var leads = Leads(Set(index.keys)) { digest throws(StoreError) in try self.node(digest) }
         for version in versions {
             guard let tree = version.manifest.root.tree else { continue }
-            try walk(tree, .root, &leads) { digest, path in
+            try walk(tree, &leads) { digest, path in
                 for position in index[digest] ?? [] { located[position].add(version.number, path) }
             }
         }
@@ -133,19 +133,23 @@ final class TreeScan {
     }
 
     private func walk(
-        _ tree: Digest, _ path: TreePath, _ leads: inout Leads, _ body: (Digest, TreePath) -> Void
+        _ tree: Digest, _ leads: inout Leads, _ body: (Digest, TreePath) -> Void
     ) throws(StoreError) {
-        guard try leads.reach(tree) else { return }
-        body(tree, path)
-        switch try node(tree) {
-        case nil: return
-        case .inner(_, let children):
-            for child in children { try walk(child.digest, path, &leads, body) }
-        case .leaf(let entries):
-            for entry in entries {
-                let entryPath = path.appending(entry.name)
-                if let blob = entry.blob { body(blob, entryPath) }
-                if let below = entry.tree { try walk(below, entryPath, &leads, body) }
+        try leads.look(tree)
+        // The next one last; blobs among the nodes, to come in order of path.
+        var pending: [(digest: Digest, isNode: Bool, path: TreePath)] = [(tree, true, .root)]
+        while let (digest, isNode, path) = pending.popLast() {
+            guard !isNode || leads.reach(digest) else { continue }
+            body(digest, path)
+            switch isNode ? try node(digest) : nil {
+            case nil: break
+            case .inner(_, let children):
+                pending += children.reversed().map { ($0.digest, true, path) }
+            case .leaf(let entries):
+                for entry in entries.reversed() {
+                    if let blob = entry.blob { pending.append((blob, false, path.appending(entry.name))) }
+                    if let below = entry.tree { pending.append((below, true, path.appending(entry.name))) }
+                }
             }
         }
     }
@@ -162,20 +166,32 @@ private struct Leads {
         self.node = node
     }
 
-    mutating func reach(_ digest: Digest) throws(StoreError) -> Bool {
-        if let known = known[digest] { return known }
-        var result = wanted.contains(digest)
-        switch try node(digest) {
-        case nil: break
-        case .inner(_, let children):
-            for child in children where try reach(child.digest) { result = true }
-        case .leaf(let entries):
-            for entry in entries {
-                if let blob = entry.blob, wanted.contains(blob) { result = true }
-                if let tree = entry.tree, try reach(tree) { result = true }
+    /// - Parameter digest: of a node that was looked at, or of one below such a node.
+    func reach(_ digest: Digest) -> Bool { known[digest] ?? false }
+
+    /// Finds out for `root` and all nodes below it, from below.
+    mutating func look(_ root: Digest) throws(StoreError) {
+        var pending: [(digest: Digest, node: TreeNode?)] = [(root, nil)]
+        while let (digest, node) = pending.popLast() {
+            if let node {
+                if below(node).contains(where: { wanted.contains($0) || reach($0) }) { known[digest] = true }
+                continue
+            }
+            guard known[digest] == nil else { continue }
+            known[digest] = wanted.contains(digest)
+            guard let node = try self.node(digest) else { continue }
+            pending.append((digest, node))
+            switch node {
+            case .inner(_, let children): pending += children.map { ($0.digest, nil) }
+            case .leaf(let entries): pending += entries.compactMap(\.tree).map { ($0, nil) }
             }
         }
-        known[digest] = result
-        return result
+    }
+
+    private func below(_ node: TreeNode) -> [Digest] {
+        switch node {
+        case .inner(_, let children): children.map(\.digest)
+        case .leaf(let entries): entries.compactMap { $0.blob ?? $0.tree }
+        }
     }
 }

@@ -122,7 +122,7 @@ private struct Sealing {
         }
         rubbish = try workspace.swapToNext(stored.mark)
         workspace.digests.removeAll()
-        try swapped(stored.version)
+        try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
         let pause = clock.now - start
         for digest in added { try? store.blobs.protect(digest) }
         return CommitOutcome(
@@ -144,7 +144,8 @@ private struct Sealing {
         let known = try store.catalog.knownBlobs(Array(walk.referenced.keys))
         for (digest, file) in walk.files {
             let isNew = try store.blobs.adopt(
-                file.place.path, at: file.place.fd, as: digest, size: file.size, isKnown: known.contains(digest))
+                file.place.path, at: file.place.fd, as: digest, size: file.size,
+                isKnown: known.contains(digest))
             if isNew { added.append(digest) }
         }
         added.append(contentsOf: walk.ingested)
@@ -191,9 +192,15 @@ private struct Sealing {
             try system("sync", store.path) { () throws(Errno) in try Syscall.syncFilesystem(store.root.fd) }
             return
         }
-        try Parallel.forEach(added, width: 4) { digest throws(StoreError) in
-            let object = try store.blobs.open(digest)
-            try system("sync", digest.hex) { () throws(Errno) in try Syscall.sync(object.fd) }
+        do throws(StoreError) {
+            try Parallel.forEach(added, width: 4) { digest throws(StoreError) in
+                let object = try store.blobs.open(digest)
+                try system("sync", digest.hex) { () throws(Errno) in try Syscall.sync(object.fd) }
+            }
+        } catch {
+            // An ordinary user's file may deny reading to its owner, and its mode is the user's until the commit.
+            guard error.errno == .permissionDenied else { throw error }
+            return try sync(added, isWhole: true)
         }
         try store.blobs.sync(directoriesOf: added)
         try workspace.syncNext()
@@ -214,7 +221,8 @@ extension Workspace {
             for depth in 1..<max(1, path.names.count) {
                 let names = Array(path.names.prefix(depth))
                 let place = try Place(next, names)
-                guard try overlay.probe(place) == nil, let entry = walk.directories[TreePath(names: names)] else {
+                guard try overlay.probe(place) == nil, let entry = walk.directories[TreePath(names: names)]
+                else {
                     continue
                 }
                 try overlay.layDirectory(entry.entry, inode: entry.inode, at: place)

@@ -21,7 +21,10 @@ extension Overlay {
         return try system("read the attributes of", place.display) { () throws(Errno) in
             var result: [ExtendedAttribute] = []
             for name in try Syscall.attributeNames(path) where ExtendedAttribute.isSealed(name) {
-                if let value = try Syscall.attribute(path, RawPath(name)) {
+                let value = try place.whateverMode { () throws(Errno) in
+                    try Syscall.attribute(path, RawPath(name))
+                }
+                if let value {
                     result.append(ExtendedAttribute(name: name, value: value))
                 }
             }

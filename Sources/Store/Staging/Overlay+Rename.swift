@@ -125,10 +125,16 @@ extension Overlay {
         // A directory replaces neither a whiteout nor a directory that is not empty natively, so the two change
         // places and what was replaced is dealt with at the old name.
         try rename(source, target, .exchange)
-        if replaced.isWhiteout {
-            if !leavesWhiteout { try remove(source, leavesWhiteout: false) }
-        } else {
-            try removeDirectory(source, leavesWhiteout: leavesWhiteout)
+        do throws(StoreError) {
+            if replaced.isWhiteout {
+                if !leavesWhiteout { try remove(source, leavesWhiteout: false) }
+            } else {
+                try removeDirectory(source, leavesWhiteout: leavesWhiteout)
+            }
+        } catch {
+            // A disk too full for a whiteout, say: who called believes that nothing was moved.
+            try rename(source, target, .exchange)
+            throw error
         }
     }
 

@@ -65,7 +65,11 @@ public struct Overlay: Sendable {
         if status.st_mode & S_IFMT == S_IFCHR, status.st_rdev == 0 { return .none }
         let name = isDirectory || isFile ? UpperMark.name : UpperMark.trustedName
         let bytes = try system("read the mark of", place.display) { () throws(Errno) in
-            do throws(Errno) { return try Syscall.attribute(place.absolute, name) } catch {
+            do throws(Errno) {
+                return try place.whateverMode { () throws(Errno) in
+                    try Syscall.attribute(place.absolute, name)
+                }
+            } catch {
                 // An ordinary user may not see `trusted`, nor set it, so there is none.
                 if !isDirectory, !isFile { return nil }
                 throw error

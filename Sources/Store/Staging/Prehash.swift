@@ -24,10 +24,17 @@ enum Prehash {
                 _ = try hash(item.place, item.status, workspace, progress: { progress.advance($0) })
             } catch {
                 // Gone or replaced meanwhile: the seal will see what is there then.
-                if error.errno != .noSuchFileOrDirectory { throw error }
+                guard let errno = error.errno, replacedFileErrors.contains(errno) else { throw error }
             }
         }
     }
+
+    /// What opening or reading a file says that is gone, or a whiteout, socket, symlink or directory by now, or
+    /// whose directory is something else.
+    private static let replacedFileErrors: Set<Errno> = [
+        .noSuchFileOrDirectory, .noSuchAddressOrDevice, .tooManySymbolicLinkLevels, .isDirectory,
+        .notDirectory,
+    ]
 
     /// Hashes one file and keeps the digest under what the file was before and, unchanged, after. Where it could
     /// be written to when the hashing began it is not kept: a mapping changes bytes and leaves no trace.
@@ -35,7 +42,7 @@ enum Prehash {
         _ place: Place, _ status: stat, _ workspace: Workspace, progress: (UInt64) -> Void = { _ in }
     ) throws(StoreError) -> Digest {
         try workspace.overlay.faults.reach(.hash, place.display)
-        let file = try workspace.openForReading(place, status)
+        let file = try workspace.openForReading(place)
         let (before, hasWriter) = try system("look at", place.display) { () throws(Errno) in
             (try Syscall.stat(file.fd), try Syscall.hasWriter(file.fd))
         }
@@ -50,26 +57,38 @@ enum Prehash {
     }
 
     private static func collect(
-        _ place: Place, _ workspace: Workspace, _ body: (Place, stat) -> Void
+        _ top: Place, _ workspace: Workspace, _ body: (Place, stat) -> Void
     ) throws(StoreError) {
-        let names: [FileName]
-        do throws(Errno) { names = try Syscall.names(at: place.fd, place.path) } catch {
-            if error == .noSuchFileOrDirectory || error == .notDirectory { return }
-            throw StoreError(error, doing: "list", subject: place.display)
-        }
-        for name in names {
-            do throws(StoreError) {
-                let child = try place.child(name)
-                guard let found = try workspace.overlay.probe(child) else { continue }
-                if found.isDirectory {
-                    try collect(child, workspace, body)
-                } else if found.isFile, found.reference == nil {
-                    body(child, found.status)
+        var pending = [top]
+        while let place = pending.popLast() {
+            let names = try presently([]) { () throws(StoreError) in
+                try system("list", place.display) { () throws(Errno) in
+                    try Syscall.names(at: place.fd, place.path)
                 }
-            } catch {
-                // Gone or replaced since it was listed.
-                guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
             }
+            for name in names {
+                let found = try presently(nil) {
+                    () throws(StoreError) -> (place: Place, entry: UpperEntry)? in
+                    let child = try place.child(name)
+                    return try workspace.overlay.probe(child).map { (child, $0) }
+                }
+                guard let found else { continue }
+                if found.entry.isDirectory {
+                    pending.append(found.place)
+                } else if found.entry.isFile, found.entry.reference == nil {
+                    body(found.place, found.entry.status)
+                }
+            }
+        }
+    }
+
+    /// What `look` finds; `nothing` where what it looks at is gone or replaced since it was listed.
+    private static func presently<Result>(
+        _ nothing: Result, _ look: () throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        do throws(StoreError) { return try look() } catch {
+            guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
+            return nothing
         }
     }
 }

@@ -13,7 +13,7 @@ extension Store {
             try workspace.requireUsable()
             let rubbish = try workspace.gate.close { () throws(StoreError) in
                 let rubbish = try workspace.replaceUpper(with: try baseRoot(of: workspace))
-                try replaced()
+                try workspace.settle(replaced)
                 return rubbish
             }
             workspace.discardRubbish(rubbish)
@@ -79,10 +79,10 @@ extension Store {
                 rubbish += replacement.rubbish
             } catch {
                 rubbish += replacement.rubbish
-                if !done.isEmpty { try replaced(done) }
+                if !done.isEmpty { try workspace.settle { () throws(StoreError) in try replaced(done) } }
                 throw error
             }
-            try replaced(done)
+            try workspace.settle { () throws(StoreError) in try replaced(done) }
         }
     }
 

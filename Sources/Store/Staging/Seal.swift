@@ -21,7 +21,9 @@ public enum OpenFilesPolicy: Hashable, Sendable {
         case "fail": self = .fail
         case "wait": self = .wait(seconds: OpenFilesPolicy.waitSecondsDefault)
         default:
-            guard text.hasPrefix("wait="), let seconds = Int(text.dropFirst(5)), seconds >= 0 else { return nil }
+            guard text.hasPrefix("wait="), let seconds = Int(text.dropFirst(5)), seconds >= 0 else {
+                return nil
+            }
             self = .wait(seconds: seconds)
         }
     }
@@ -50,6 +52,7 @@ struct SealWalk {
     /// Every blob referred to, with its size.
     private(set) var referenced: [Digest: UInt64] = [:]
     private var digestByInode: [UInt64: Digest] = [:]
+    private var writableInodes: Set<UInt64> = []
     private(set) var changedCount = 0
 
     struct StagedFile {
@@ -79,38 +82,61 @@ struct SealWalk {
         guard let top = try workspace.overlay.probe(place) else {
             throw StoreError(.damaged, "the workspace has no upper directory", subject: workspace.name)
         }
-        return try directory(.root, top, at: place, path: .root)
+        // Not by recursion: the depth of a tree is the user's.
+        var levels = [try open(top, at: place, path: .root)]
+        while let last = levels.indices.last {
+            guard let name = levels[last].names.popLast() else {
+                let level = levels.removeLast()
+                let entry = try close(level)
+                if levels.isEmpty { return entry }
+                levels[last - 1].changes[entry.name] = .set(entry)
+                continue
+            }
+            let childPlace = try levels[last].place.child(name)
+            guard let child = try workspace.overlay.probe(childPlace) else { continue }
+            changedCount += 1
+            let path = levels[last].path.appending(name)
+            if child.isWhiteout {
+                levels[last].changes[name] = .remove
+            } else if child.isDirectory {
+                levels.append(try open(child, at: childPlace, path: path))
+            } else if let entry = try entry(
+                name, child, at: childPlace, path: path, base: levels[last].found.baseTree)
+            {
+                levels[last].changes[name] = .set(entry)
+            }
+        }
+        preconditionFailure("the root closes last")
     }
 
-    private mutating func directory(
-        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath
-    ) throws(StoreError) -> TreeEntry {
+    /// A directory on the way to where the walk is.
+    private struct Level {
+        let found: UpperEntry
+        let place: Place
+        let path: TreePath
+        let keptBefore: Int
+        /// What is still to be looked at.
+        var names: [FileName]
+        var changes: [FileName: TreeChange] = [:]
+    }
+
+    private func open(_ found: UpperEntry, at place: Place, path: TreePath) throws(StoreError) -> Level {
         let names = try system("list", place.display) { () throws(Errno) in
             try Syscall.names(at: place.fd, place.path)
         }
-        let keptBefore = kept.count
-        var changes: [FileName: TreeChange] = [:]
-        changes.reserveCapacity(names.count)
-        for child in names {
-            let childPlace = try place.child(child)
-            guard let upper = try workspace.overlay.probe(childPlace) else { continue }
-            if upper.isWhiteout {
-                changes[child] = .remove
-            } else if let entry = try entry(
-                child, upper, at: childPlace, path: path.appending(child), base: found.baseTree)
-            {
-                changes[child] = .set(entry)
-            }
-            changedCount += 1
-        }
-        let tree = try editor.edit(found.baseTree, changes)
+        return Level(found: found, place: place, path: path, keptBefore: kept.count, names: names)
+    }
+
+    private mutating func close(_ level: Level) throws(StoreError) -> TreeEntry {
+        let tree = try editor.edit(level.found.baseTree, level.changes)
         let entry = try workspace.overlay.entry(
-            name, found, at: place, .tree(tree.digest, files: tree.files), size: tree.bytes)
-        if kept.count > keptBefore { directories[path] = (entry, found.mark.inode) }
+            level.path.names.last ?? .root, level.found, at: level.place,
+            .tree(tree.digest, files: tree.files), size: tree.bytes)
+        if kept.count > level.keptBefore { directories[level.path] = (entry, level.found.mark.inode) }
         return entry
     }
 
-    /// The entry for what was found; nil where a skipped file has none in the base either.
+    /// The entry for what was found, which is no directory; nil where a skipped file has none in the base either.
     private mutating func entry(
         _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, base: Digest?
     ) throws(StoreError) -> TreeEntry? {
@@ -119,7 +145,7 @@ struct SealWalk {
         }
         let size = UInt64(found.status.st_size)
         switch kind {
-        case .directory: return try directory(name, found, at: place, path: path)
+        case .directory: preconditionFailure("a level of its own")
         case .file:
             if let (digest, size) = found.reference {
                 referenced[digest] = size
@@ -135,23 +161,33 @@ struct SealWalk {
             let target = try system("read", path.display) { () throws(Errno) in
                 try Syscall.readSymlink(at: place.fd, place.path)
             }
-            return try workspace.overlay.entry(name, found, at: place, .target(target), size: UInt64(target.count))
+            return try workspace.overlay.entry(
+                name, found, at: place, .target(target), size: UInt64(target.count))
         case .characterDevice, .blockDevice:
-            return try workspace.overlay.entry(name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
+            return try workspace.overlay.entry(
+                name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
         case .fifo, .socket: return try workspace.overlay.entry(name, found, at: place, .none, size: 0)
         }
     }
 
     /// Whether anyone may still change the file. A program that maps a file may close it and go on writing, so
     /// the tracker alone does not know.
-    private func canBeWritten(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
+    ///
+    /// The answer for the first name of a file holds for all of them, though its writer may close it
+    /// meanwhile: one file must not become an object under one name and stay staged under another.
+    private mutating func canBeWritten(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
         let inode = UInt64(found.status.st_ino)
-        if workspace.tracker.isOpen(inode) { return true }
         if digestByInode[inode] != nil { return false }
-        let file = try workspace.openForReading(place, found.status)
-        return try system("look for writers of", place.display) { () throws(Errno) in
-            try Syscall.hasWriter(file.fd)
+        if writableInodes.contains(inode) { return true }
+        var isWritable = workspace.tracker.isOpen(inode)
+        if !isWritable {
+            let file = try workspace.openForReading(place)
+            isWritable = try system("look for writers of", place.display) { () throws(Errno) in
+                try Syscall.hasWriter(file.fd)
+            }
         }
+        if isWritable { writableInodes.insert(inode) }
+        return isWritable
     }
 
     private mutating func closedFile(_ found: UpperEntry, at place: Place) throws(StoreError) -> Digest {
@@ -180,7 +216,7 @@ struct SealWalk {
             kept.append(path)
             return try base.flatMap { base throws(StoreError) in try store.trees.entry(name, in: base) }
         case .include:
-            let file = try workspace.openForReading(place, found.status)
+            let file = try workspace.openForReading(place)
             let before = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
             let (digest, size, isNew) = try store.blobs.ingest(copyOf: file.fd) { digest throws(StoreError) in
                 try !store.catalog.knownBlobs([digest]).isEmpty
@@ -200,17 +236,12 @@ struct SealWalk {
 extension Workspace {
     /// Opens a staged file to read its bytes, whatever its mode: an ordinary user's own file may deny even its
     /// owner.
-    func openForReading(_ place: Place, _ status: stat) throws(StoreError) -> Descriptor {
+    func openForReading(_ place: Place) throws(StoreError) -> Descriptor {
         try system("open", place.display) { () throws(Errno) in
-            let flags = O_RDONLY | O_NOFOLLOW
-            do throws(Errno) { return try Syscall.open(at: place.fd, place.path, flags) } catch {
-                guard error == .permissionDenied else { throw error }
+            try place.whateverMode { () throws(Errno) in
+                // Not to wait for a fifo's writer, where a fifo has taken the file's place.
+                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
             }
-            let mode = status.st_mode & 0o7777
-            try Syscall.changeMode(at: place.fd, place.path, mode | 0o400)
-            let opened = try Syscall.open(at: place.fd, place.path, flags)
-            try Syscall.changeMode(opened.fd, mode)
-            return opened
         }
     }
 }

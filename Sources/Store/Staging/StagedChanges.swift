@@ -106,6 +106,32 @@ struct StagedWalk {
     func run(
         _ found: UpperEntry, at place: Place, path: TreePath, base: TreeEntry?, _ body: (StagedChange) -> Bool
     ) throws(StoreError) -> Bool {
+        // Not by recursion: the depth of a tree is the user's.
+        var levels: [Level] = []
+        guard try visit(found, at: place, path: path, base: base, &levels, body) else { return false }
+        while let last = levels.indices.last {
+            guard let name = levels[last].names.popLast() else {
+                levels.removeLast()
+                continue
+            }
+            guard try child(name, of: levels[last], &levels, body) else { return false }
+        }
+        return true
+    }
+
+    /// A directory on the way to where the walk is.
+    private struct Level {
+        let place: Place
+        let path: TreePath
+        let baseTree: Digest?
+        /// What is still to be looked at, the next one last.
+        var names: [FileName]
+    }
+
+    private func visit(
+        _ found: UpperEntry, at place: Place, path: TreePath, base: TreeEntry?, _ levels: inout [Level],
+        _ body: (StagedChange) -> Bool
+    ) throws(StoreError) -> Bool {
         guard let kind = EntryKind(mode: found.status.st_mode) else { return true }
         if let change = try change(found, kind, at: place, base: base) {
             let hasBytes = kind == .file && found.reference == nil
@@ -116,28 +142,27 @@ struct StagedWalk {
             guard body(staged) else { return false }
         }
         guard kind == .directory else { return true }
-        return try children(of: found, at: place, path: path, body)
+        let names = try names(in: place).sorted(by: >)
+        levels.append(Level(place: place, path: path, baseTree: found.baseTree, names: names))
+        return true
     }
 
-    private func children(
-        of found: UpperEntry, at place: Place, path: TreePath, _ body: (StagedChange) -> Bool
+    private func child(
+        _ name: FileName, of level: Level, _ levels: inout [Level], _ body: (StagedChange) -> Bool
     ) throws(StoreError) -> Bool {
-        for name in try names(in: place) {
-            let childPlace = try place.child(name)
-            guard let child = try probe(childPlace) else { continue }
-            let childPath = path.appending(name)
-            let base = try found.baseTree.flatMap { tree throws(StoreError) in
-                try view.trees.entry(name, in: tree)
-            }
-            if !child.isWhiteout {
-                guard try run(child, at: childPlace, path: childPath, base: base, body) else { return false }
-            } else if let base {
-                let removed = StagedChange(
-                    path: childPath, kind: .removed, entryKind: base.kind, size: 0, hasBytes: false, backing: 0)
-                guard body(removed) else { return false }
-            }
+        let place = try level.place.child(name)
+        guard let found = try probe(place) else { return true }
+        let path = level.path.appending(name)
+        let base = try level.baseTree.flatMap { tree throws(StoreError) in
+            try view.trees.entry(name, in: tree)
         }
-        return true
+        guard found.isWhiteout else {
+            return try visit(found, at: place, path: path, base: base, &levels, body)
+        }
+        guard let base else { return true }
+        return body(
+            StagedChange(
+                path: path, kind: .removed, entryKind: base.kind, size: 0, hasBytes: false, backing: 0))
     }
 
     /// How what was found differs from the base; nil where it does not.
@@ -171,7 +196,7 @@ struct StagedWalk {
 
     /// What vanishes under the walk is not there.
     private func names(in place: Place) throws(StoreError) -> [FileName] {
-        do throws(Errno) { return try Syscall.names(at: place.fd, place.path).sorted() } catch {
+        do throws(Errno) { return try Syscall.names(at: place.fd, place.path) } catch {
             if error == .noSuchFileOrDirectory || error == .notDirectory { return [] }
             throw StoreError(error, doing: "list", subject: place.display)
         }

@@ -171,6 +171,14 @@ public final class Workspace: Sendable {
         }
     }
 
+    /// Runs what must follow a swap before anyone may change staging again; if it fails, nobody may.
+    func settle(_ body: () throws(StoreError) -> Void) throws(StoreError) {
+        do throws(StoreError) { try body() } catch {
+            state.withLock { $0.isStuck = true }
+            throw error
+        }
+    }
+
     // MARK: Swapping
 
     /// Puts `next/`, which must be complete and durable, in the place of `upper/` and makes the old one rubbish.

@@ -22,7 +22,9 @@ public final class WriteTracker: Sendable {
 
     public func closed(_ backing: UInt64) {
         state.withLock {
-            guard let count = $0.writers[backing] else { preconditionFailure("closed more often than opened") }
+            guard let count = $0.writers[backing] else {
+                preconditionFailure("closed more often than opened")
+            }
             $0.writers[backing] = count == 1 ? nil : count - 1
             $0.touched.insert(backing)
         }

@@ -68,7 +68,8 @@ public final class Gate: @unchecked Sendable {
     }
 
     /// Runs `body` when all who passed have left, and keeps others waiting until it returns.
-    public func close<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    public func close<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result
+    {
         closers.wrappingAdd(1, ordering: .relaxed)
         pthread_rwlock_wrlock(lock)
         defer {

@@ -6,11 +6,30 @@ internal import SystemPackage
 package enum RemoveTree {
     /// Does nothing where there is no such name.
     package static func remove(_ path: RawPath, at directory: Descriptor) throws(StoreError) {
-        try remove(Place(directory: directory, path: path))
+        // By place, so that a deep tree costs a descriptor only where a path becomes too long for one call, and not
+        // by recursion.
+        var levels: [Level] = []
+        try remove(Place(directory: directory, path: path), &levels)
+        while let last = levels.indices.last {
+            if let name = levels[last].names.popLast() {
+                try remove(try levels[last].place.child(name), &levels)
+            } else {
+                let place = levels.removeLast().place
+                try system("remove", place.display) { () throws(Errno) in
+                    try Syscall.removeDirectory(at: place.fd, place.path)
+                }
+            }
+        }
     }
 
-    /// By place, so that a deep tree costs a descriptor only where a path becomes too long for one call.
-    private static func remove(_ place: Place) throws(StoreError) {
+    /// A directory on the way to what is removed.
+    private struct Level {
+        let place: Place
+        var names: [FileName]
+    }
+
+    /// Removes what is no directory, and adds a level for what is.
+    private static func remove(_ place: Place, _ levels: inout [Level]) throws(StoreError) {
         let isDirectory = try system("remove", place.display) { () throws(Errno) in
             do throws(Errno) { try Syscall.unlink(at: place.fd, place.path) } catch {
                 switch error {
@@ -23,10 +42,7 @@ package enum RemoveTree {
         }
         guard isDirectory else { return }
         let names = try system("list", place.display) { () throws(Errno) in try RemoveTree.list(place) }
-        for name in names { try remove(try place.child(name)) }
-        try system("remove", place.display) { () throws(Errno) in
-            try Syscall.removeDirectory(at: place.fd, place.path)
-        }
+        levels.append(Level(place: place, names: names))
     }
 
     private static func list(_ place: Place) throws(Errno) -> [FileName] {

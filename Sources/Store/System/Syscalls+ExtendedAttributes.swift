@@ -19,7 +19,8 @@ extension Syscall {
     /// See: `man 2 fgetxattr`; nil where there is none of that name.
     public static func attribute(_ fd: Int32, _ name: RawPath) throws(Errno) -> [UInt8]? {
         try attribute { buffer, size throws(Errno) in
-            try name.withCString { name throws(Errno) in try check { firn_fgetxattr(fd, name, buffer, size) } }
+            try name.withCString { name throws(Errno) in try check { firn_fgetxattr(fd, name, buffer, size) }
+            }
         }
     }
 

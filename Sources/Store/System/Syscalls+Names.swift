@@ -51,7 +51,8 @@ extension Syscall {
     public static func makeNode(
         at directory: Int32, _ path: RawPath, mode: mode_t, device: dev_t
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in _ = try check { mknodat(directory, path, mode, device) } }
+        try path.withCString { path throws(Errno) in _ = try check { mknodat(directory, path, mode, device) }
+        }
     }
 
     /// See: `man 2 symlinkat`.
@@ -103,7 +104,8 @@ extension Syscall {
 
     /// See: `man 2 rmdir`.
     public static func removeDirectory(at directory: Int32, _ path: RawPath) throws(Errno) {
-        try path.withCString { path throws(Errno) in _ = try check { unlinkat(directory, path, AT_REMOVEDIR) } }
+        try path.withCString { path throws(Errno) in _ = try check { unlinkat(directory, path, AT_REMOVEDIR) }
+        }
     }
 
     /// What `rename` may do beside renaming.

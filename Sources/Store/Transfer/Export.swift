@@ -104,23 +104,48 @@ private struct DirectoryExport {
 
     /// Makes the directory at `place` the one that `entry` is.
     mutating func fill(_ place: Place, with entry: TreeEntry, _ path: TreePath) throws(StoreError) {
-        guard let tree = entry.tree else { preconditionFailure("only of directories") }
-        for child in try store.trees.entries(in: tree) {
-            try item(child, at: try place.child(child.name), path.appending(child.name))
+        // Not by recursion: the depth of a tree is the user's.
+        var levels = [try open(entry, at: place, path)]
+        while let last = levels.indices.last {
+            guard let child = levels[last].entries.popFirst() else {
+                let level = levels.removeLast()
+                // Its time last of all, after what is in it.
+                try writer.dress(level.place, as: level.entry, subject: level.path.display)
+                summary.count(level.entry)
+                continue
+            }
+            let childPlace = try levels[last].place.child(child.name)
+            let childPath = levels[last].path.appending(child.name)
+            if child.kind == .directory {
+                try writer.make(child, at: childPlace)
+                levels.append(try open(child, at: childPlace, childPath))
+            } else {
+                try item(child, at: childPlace, childPath)
+            }
         }
-        // Its time last of all, after what is in it.
-        try writer.dress(place, as: entry, subject: path.display)
-        summary.count(entry)
     }
 
+    /// A directory on the way to what is written.
+    private struct Level {
+        let entry: TreeEntry
+        let place: Place
+        let path: TreePath
+        /// What is still to be written.
+        var entries: ArraySlice<TreeEntry>
+    }
+
+    private func open(_ entry: TreeEntry, at place: Place, _ path: TreePath) throws(StoreError) -> Level {
+        guard let tree = entry.tree else { preconditionFailure("only of directories") }
+        return Level(entry: entry, place: place, path: path, entries: try store.trees.entries(in: tree)[...])
+    }
+
+    /// Writes what is no directory.
     mutating func item(_ entry: TreeEntry, at place: Place, _ path: TreePath) throws(StoreError) {
         do throws(StoreError) {
-            switch entry.content {
-            case .blob(let blob): try file(entry, blob, at: place, path)
-            case .tree:
+            if let blob = entry.blob {
+                try file(entry, blob, at: place, path)
+            } else {
                 try writer.make(entry, at: place)
-                return try fill(place, with: entry, path)
-            case .target, .device, .none: try writer.make(entry, at: place)
             }
             try writer.dress(place, as: entry, subject: path.display)
         } catch {

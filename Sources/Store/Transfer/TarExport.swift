@@ -101,7 +101,8 @@ private final class TarWriter {
         archive_entry_set_perm(entry, mode_t(item.mode))
         archive_entry_set_uid(entry, la_int64_t(item.uid))
         archive_entry_set_gid(entry, la_int64_t(item.gid))
-        archive_entry_set_mtime(entry, time_t(item.mtime.seconds), Int(item.mtime.subsecond))
+        let (seconds, nanoseconds) = TarWriter.signed(item.mtime)
+        archive_entry_set_mtime(entry, seconds, nanoseconds)
         switch item.content {
         case .blob: archive_entry_set_size(entry, la_int64_t(clamping: item.size))
         case .target(let target): RawPath(target).withCString { archive_entry_copy_symlink(entry, $0) }
@@ -114,6 +115,15 @@ private final class TarWriter {
             }
         }
         try check(archive_write_header(archive, entry), path.display)
+    }
+
+    /// A time as libarchive prints it, `seconds.nanoseconds`: before 1970 the fraction goes away from zero there,
+    /// while that of a timespec always goes towards the future. What is left of the last second before 1970 has
+    /// no such form and loses its fraction.
+    private static func signed(_ time: Timestamp) -> (seconds: time_t, nanoseconds: Int) {
+        let (seconds, nanoseconds) = (time_t(time.seconds), Int(time.subsecond))
+        guard seconds < 0, nanoseconds > 0 else { return (seconds, nanoseconds) }
+        return seconds == -1 ? (-1, 0) : (seconds + 1, 1_000_000_000 - nanoseconds)
     }
 
     func write(

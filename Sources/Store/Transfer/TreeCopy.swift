@@ -32,51 +32,74 @@ struct TreeCopy {
 
     /// Sum of the sizes of all regular files below `place`; those with several names once.
     func byteCount(below place: Place) throws(StoreError) -> UInt64 {
-        var seen: Set<FileIdentity> = []
-        return try byteCount(below: place, path: .root, &seen)
-    }
-
-    private func byteCount(
-        below place: Place, path: TreePath, _ seen: inout Set<FileIdentity>
-    ) throws(StoreError) -> UInt64 {
         var sum: UInt64 = 0
-        for name in try names(in: place, path) {
-            let childPath = path.appending(name)
-            let child = try place.child(name)
-            let status = try self.status(child, childPath)
-            if status.st_mode & S_IFMT == S_IFDIR {
-                try requireOutside(status, childPath)
-                sum += try byteCount(below: child, path: childPath, &seen)
-            } else if status.st_mode & S_IFMT == S_IFREG,
-                status.st_nlink == 1 || seen.insert(FileIdentity(status)).inserted
-            {
-                sum += UInt64(status.st_size)
+        var seen: Set<FileIdentity> = []
+        var pending = [(place: place, path: TreePath.root)]
+        while let (place, path) = pending.popLast() {
+            for name in try names(in: place, path) {
+                let childPath = path.appending(name)
+                let child = try place.child(name)
+                let status = try self.status(child, childPath)
+                if status.st_mode & S_IFMT == S_IFDIR {
+                    try requireOutside(status, childPath)
+                    pending.append((child, childPath))
+                } else if status.st_mode & S_IFMT == S_IFREG,
+                    status.st_nlink == 1 || seen.insert(FileIdentity(status)).inserted
+                {
+                    sum += UInt64(status.st_size)
+                }
             }
         }
         return sum
     }
 
     /// Copies the directory at `source` to `target`, where nothing may be yet.
-    mutating func directory(
-        _ source: Place, to target: Place, path: TreePath = .root
-    ) throws(StoreError) {
+    mutating func directory(_ source: Place, to target: Place) throws(StoreError) {
+        // Not by recursion: the depth of a tree is the user's.
+        var levels = [try open(source, target, .root)]
+        while let last = levels.indices.last {
+            guard let name = levels[last].names.popLast() else {
+                let level = levels.removeLast()
+                try writer.dress(level.target, as: level.entry, subject: level.path.display)
+                summary.directories += 1
+                continue
+            }
+            let (from, to) = (try levels[last].source.child(name), try levels[last].target.child(name))
+            let path = levels[last].path.appending(name)
+            let status = try self.status(from, path)
+            if status.st_mode & S_IFMT == S_IFDIR {
+                levels.append(try open(from, to, path))
+            } else {
+                try item(from, status, to: to, path: path)
+            }
+        }
+    }
+
+    /// A directory on the way to what is copied.
+    private struct Level {
+        let source: Place
+        let target: Place
+        let path: TreePath
+        let entry: TreeEntry
+        /// What is still to be copied, the next one last.
+        var names: [FileName]
+    }
+
+    private func open(_ source: Place, _ target: Place, _ path: TreePath) throws(StoreError) -> Level {
         let status = try self.status(source, path)
         try requireOutside(status, path)
         let entry = try entry(status, .tree(Digest.of([]), files: 0), at: source, path)
         try writer.make(entry, at: target)
-        for name in try names(in: source, path) {
-            try item(try source.child(name), to: try target.child(name), path: path.appending(name))
-        }
-        try writer.dress(target, as: entry, subject: path.display)
-        summary.directories += 1
+        let names = try names(in: source, path).sorted(by: >)
+        return Level(source: source, target: target, path: path, entry: entry, names: names)
     }
 
-    private mutating func item(_ source: Place, to target: Place, path: TreePath) throws(StoreError) {
-        let status = try self.status(source, path)
+    private mutating func item(
+        _ source: Place, _ status: stat, to target: Place, path: TreePath
+    ) throws(StoreError) {
         guard let kind = EntryKind(mode: status.st_mode) else {
             throw StoreError(.invalidInput, "a file of unknown type", subject: path.display)
         }
-        if kind == .directory { return try directory(source, to: target, path: path) }
         if status.st_nlink > 1 {
             if let first = links[FileIdentity(status)] {
                 try system("link", path.display) { () throws(Errno) in
@@ -162,7 +185,7 @@ struct TreeCopy {
     }
 
     private func names(in place: Place, _ path: TreePath) throws(StoreError) -> [FileName] {
-        try reading(path) { () throws(Errno) in try Syscall.names(at: place.fd, place.path).sorted() }
+        try reading(path) { () throws(Errno) in try Syscall.names(at: place.fd, place.path) }
     }
 
     private func reading<Result>(

@@ -57,22 +57,50 @@ public struct TreeDiff: Sendable {
         from old: TreeEntry?, to new: TreeEntry?, at path: TreePath,
         _ body: (TreeDifference) throws(StoreError) -> Bool
     ) throws(StoreError) -> Bool {
+        // Not by recursion: the depth of a tree is the user's.
+        var levels: [Level] = []
+        guard try visit(old, new, path, &levels, body) else { return false }
+        while let last = levels.indices.last {
+            guard let (name, old, new) = levels[last].next() else {
+                levels.removeLast()
+                continue
+            }
+            guard try visit(old, new, levels[last].path.appending(name), &levels, body) else { return false }
+        }
+        return true
+    }
+
+    /// Reports how two entries differ in themselves, and adds a level where something below them does.
+    private func visit(
+        _ old: TreeEntry?, _ new: TreeEntry?, _ path: TreePath, _ levels: inout [Level],
+        _ body: (TreeDifference) throws(StoreError) -> Bool
+    ) throws(StoreError) -> Bool {
         if old == new { return true }
         if let kind = kind(from: old, to: new) {
             guard try body(TreeDifference(path: path, kind: kind, old: old, new: new)) else { return false }
         }
-        if old?.content == new?.content { return true }
-        let (oldEntries, newEntries) = try differing(old?.tree, new?.tree)
-        var left = oldEntries[...]
-        var right = newEntries[...]
-        while let name = [left.first?.name, right.first?.name].compactMap({ $0 }).min() {
-            let oldEntry = left.first?.name == name ? left.removeFirst() : nil
-            let newEntry = right.first?.name == name ? right.removeFirst() : nil
-            guard
-                try forEachDifference(from: oldEntry, to: newEntry, at: path.appending(name), body)
-            else { return false }
-        }
+        guard old?.content != new?.content, old?.tree != nil || new?.tree != nil else { return true }
+        let (left, right) = try differing(old?.tree, new?.tree)
+        levels.append(Level(path: path, left: left[...], right: right[...]))
         return true
+    }
+
+    /// Two directories that differ, on the way to where the comparison is.
+    private struct Level {
+        let path: TreePath
+        /// What is still to be compared, in order of name.
+        var left: ArraySlice<TreeEntry>
+        var right: ArraySlice<TreeEntry>
+
+        mutating func next() -> (name: FileName, old: TreeEntry?, new: TreeEntry?)? {
+            guard let name = [left.first?.name, right.first?.name].compactMap({ $0 }).min() else {
+                return nil
+            }
+            return (
+                name, left.first?.name == name ? left.removeFirst() : nil,
+                right.first?.name == name ? right.removeFirst() : nil
+            )
+        }
     }
 
     private func kind(from old: TreeEntry?, to new: TreeEntry?) -> TreeDifference.Kind? {

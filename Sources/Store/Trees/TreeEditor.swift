@@ -68,7 +68,8 @@ public struct TreeEditor {
             for (index, child) in children.enumerated() {
                 // Names after the last child's last name belong to the last child.
                 let isLast = index == children.count - 1
-                let end = isLast ? rest.endIndex : rest.firstIndex { child.lastName < $0.name } ?? rest.endIndex
+                let end =
+                    isLast ? rest.endIndex : rest.firstIndex { child.lastName < $0.name } ?? rest.endIndex
                 let mine = rest[rest.startIndex..<end]
                 rest = rest[end...]
                 // A whole node can be taken over where it starts at a cut on every level below its own: it

@@ -77,13 +77,31 @@ public final class TreeStore: Sendable {
         _ directory: Digest, at path: TreePath = .root,
         _ body: (TreePath, TreeEntry) throws(StoreError) -> Void
     ) throws(StoreError) {
-        try forEachLeaf(of: directory) { (entries) throws(StoreError) in
-            for entry in entries {
-                let entryPath = path.appending(entry.name)
+        // Not by recursion: the depth of a tree is the user's.
+        var levels = [WalkLevel(path: path, nodes: [directory])]
+        while let last = levels.indices.last {
+            if let entry = levels[last].entries.popFirst() {
+                let entryPath = levels[last].path.appending(entry.name)
                 try body(entryPath, entry)
-                if let tree = entry.tree { try walk(tree, at: entryPath, body) }
+                if let tree = entry.tree { levels.append(WalkLevel(path: entryPath, nodes: [tree])) }
+            } else if let next = levels[last].nodes.popLast() {
+                switch try node(next) {
+                case .leaf(let entries): levels[last].entries = entries[...]
+                case .inner(_, let children):
+                    levels[last].nodes.append(contentsOf: children.reversed().map(\.digest))
+                }
+            } else {
+                levels.removeLast()
             }
         }
+    }
+
+    /// A directory on the way to where a walk is.
+    private struct WalkLevel {
+        let path: TreePath
+        /// What is still to be visited: nodes, the next one last, after the entries of the one before.
+        var nodes: [Digest]
+        var entries: ArraySlice<TreeEntry> = []
     }
 }
 

@@ -45,13 +45,13 @@ extension FileSystem {
             guard let item else {
                 return emitDots(next, parent) { emit($0, nil, $1, $2, $3) }
             }
-            // Gone since the listing was taken.
-            guard let child = try parent.child(item.name) else { return true }
-            let entry: Entry
-            do throws(VFSError) { entry = try self.entry(child) } catch {
+            let found: Entry?
+            do throws(VFSError) { found = try entry(parent, item.name) } catch {
                 if error.code == .noSuchFileOrDirectory || error.code == .staleNFSFileHandle { return true }
                 throw error
             }
+            // Gone since the listing was taken.
+            guard let entry = found else { return true }
             if emit(item.name, entry, entry.attributes.inode, entry.attributes.kind, next) { return true }
             table.release(entry.node, count: 1)
             return false

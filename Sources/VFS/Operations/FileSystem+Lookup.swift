@@ -10,15 +10,28 @@ extension FileSystem {
     public func lookup(_ parent: NodeID, _ name: FileName) throws(VFSError) -> Entry {
         let parent = try node(parent)
         guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
-        guard let child = try parent.child(name) else { throw .notFound }
-        return try entry(child)
+        guard let entry = try entry(parent, name) else { throw .notFound }
+        return entry
+    }
+
+    /// The same; nil where there is no such name.
+    func entry(_ parent: Node, _ name: FileName) throws(VFSError) -> Entry? {
+        while let child = try parent.child(name) {
+            if let entry = try entryIfCurrent(child) { return entry }
+        }
+        return nil
     }
 
     /// Counts a lookup of `node`, whose attributes go to the kernel.
     func entry(_ node: Node) throws(VFSError) -> Entry {
+        guard let entry = try entryIfCurrent(node) else { throw .stale }
+        return entry
+    }
+
+    private func entryIfCurrent(_ node: Node) throws(VFSError) -> Entry? {
         do throws(VFSError) {
             let attributes = try node.attributes()
-            table.retain(node)
+            guard table.retain(node) else { return nil }
             return Entry(node: node.id, attributes: attributes, lifetime: node.lifetime)
         } catch {
             table.dropIfUnused(node)

@@ -74,6 +74,8 @@ extension StagingTree {
         try clearSetIDs(descriptor, by: caller)
         try called { () throws(Errno) in try Syscall.truncate(descriptor.fd, to: size) }
         if let backing = node.backing { workspace.tracker.touched(backing) }
+        // Copying it up for readers has opened it for writing, which the seal would take for a program's doing.
+        if node.writeCount == 0 { node.file?.stopWriting() }
     }
 
     /// Through the open file, or on what is remembered of it where there is none.

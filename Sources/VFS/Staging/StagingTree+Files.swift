@@ -37,6 +37,8 @@ extension StagingTree {
     private func openFile(_ node: StagingNode, writes: Bool) throws(VFSError) -> StagedFile {
         if let file = node.file {
             if writes, !file.isWritable {
+                // Sealed, and without a name by which it could be copied up.
+                if file.isBlob { throw .stale }
                 // Through the descriptor, since the name may be gone.
                 file.replace(
                     try called { () throws(Errno) in try Syscall.reopenForWriting(file.descriptor) },

@@ -11,8 +11,14 @@ extension StagingTree {
     ///   of their own from now on.
     func rebase() throws(VFSError) -> [StaleName] {
         try lock.withLock { links throws(VFSError) in
-            // Open files without a name may have others that stay staged.
-            links.byBacking = links.byBacking.filter { !table.isLinked($0.value) }
+            // An open file without a name may have others, unknown to the table: it stays staged with them
+            // if somebody writes to it, and is sealed otherwise.
+            links.byBacking = links.byBacking.filter { _, node in
+                if table.isLinked(node) { return false }
+                if node.writeCount > 0 { return true }
+                node.file?.becomeBlob()
+                return false
+            }
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
             var stale: [StaleName] = []
@@ -55,7 +61,6 @@ extension StagingTree {
     /// - Returns: names that must be looked up again.
     func replaced(_ paths: [TreePath]) throws(VFSError) -> [StaleName] {
         try lock.withLock { links throws(VFSError) in
-            links.byBacking.removeAll()
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
             var stale: [StaleName] = []

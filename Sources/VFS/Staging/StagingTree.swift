@@ -141,8 +141,8 @@ final class StagingTree: Sendable {
     ///
     /// - Parameter truncating: the bytes are about to be thrown away, so none are copied.
     func prepareToWrite(_ node: StagingNode, truncating: Bool) throws(VFSError) {
-        let isReference = try lock.withLock { _ throws(VFSError) in
-            if node.file?.isSealedBacking == true { throw try detached(node) }
+        let isReference = try lock.withLock { links throws(VFSError) in
+            if node.file?.isSealedBacking == true { throw try detached(node, &links) }
             try materialize(node)
             return node.reference != nil
         }
@@ -177,8 +177,9 @@ final class StagingTree: Sendable {
     /// one goes on with what was sealed.
     ///
     /// - Returns: ESTALE, on which the kernel does look again.
-    private func detached(_ node: StagingNode) throws(VFSError) -> VFSError {
+    func detached(_ node: StagingNode, _ links: inout Links) throws(VFSError) -> VFSError {
         node.lastAttributes = try currentAttributes(of: node)
+        if let backing = node.backing, links.byBacking[backing] === node { links.byBacking[backing] = nil }
         for link in table.links(node) { table.removeLink(link.parent, link.name) }
         return .stale
     }

@@ -37,6 +37,8 @@ extension Firn {
             }
         }
 
+        private static let workspaceName = "main"
+
         /// From the daemon, which knows the mount; else what a reader sees.
         private func read() throws -> JSONValue {
             let location = try common.location()
@@ -47,11 +49,17 @@ extension Firn {
                 // The mount shows its own status to whoever may look into it.
                 guard error.errno == .permissionDenied, !changes, let mountpoint = location.mountpoint,
                     let bytes = try? SmallFile.read(mountpoint + "/.firn/status"),
-                    let json = try? JSONParser.parse(bytes)
+                    let json = try? JSONParser.parse(bytes), json["error"]["message"].string == nil
                 else { throw error }
                 return json
             }
             let store = try Store.open(at: location.path, .reading)
+            // The first owner after init makes it.
+            guard try store.workspaceNames().contains(Status.workspaceName) else {
+                return try store.statusJSON().appending([
+                    "mount": .null, "staging": .nothingStaged(in: Status.workspaceName),
+                ])
+            }
             return try Engine(store: store, workspace: try store.workspace())
                 .perform(request, caller: .current)
         }

@@ -128,6 +128,8 @@ final class Daemon: Sendable {
                 mount.add(
                     try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.replaced(paths) ?? [] })
             },
+            // Keeping the number is a courtesy; what replaces a path that cannot be read gets one of its own.
+            inodeNumber: { path in (try? mount.fileSystem?.inodeNumber(path)) ?? nil },
             afterReplace: { mount.forgetStaleNames() },
             unmount: { () throws(StoreError) in try Unmounting.begin(options.mountpoint) },
             mountStatus: {

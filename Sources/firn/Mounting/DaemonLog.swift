@@ -2,6 +2,7 @@ import Glibc
 import Logging
 import Objects
 import Store
+import SystemPackage
 
 /// The daemon's log: one line an event on standard error, which in the background is a file.
 ///
@@ -12,6 +13,15 @@ struct DaemonLog: LogHandler {
 
     static func logger(isDebugging: Bool) -> Logger {
         Logger(label: "firn") { _ in DaemonLog(logLevel: isDebugging ? .debug : .info) }
+    }
+
+    /// Makes `path` standard error, so that whatever else says something there lands in the log as well.
+    static func redirect(to path: String) throws(StoreError) {
+        do throws(Errno) {
+            let file = try Syscall.open(
+                at: AT_FDCWD, RawPath(path), O_WRONLY | O_APPEND | O_CREAT, mode: 0o600)
+            guard dup2(file.fd, STDERR_FILENO) >= 0 else { throw Errno(rawValue: errno) }
+        } catch { throw StoreError(error, doing: "open the log", subject: path) }
     }
 
     private init(logLevel: Logger.Level) {

@@ -29,6 +29,7 @@ struct MountRequest {
     /// - Parameter readyDescriptor: where to say that the mount can be used, or why it cannot; nil for a daemon
     ///   in the foreground.
     func runDaemon(readyDescriptor: Int32?) throws(StoreError) {
+        if readyDescriptor == nil, let logFile { try DaemonLog.redirect(to: logFile) }
         let logger = DaemonLog.logger(isDebugging: isDebugging)
         var waiting = readyDescriptor
         do throws(StoreError) {
@@ -58,6 +59,8 @@ struct MountRequest {
                 .busy, "the store is mounted already", subject: path,
                 hint: "its mount is \(owner["mount"]["mountpoint"].string ?? "elsewhere")")
         }
-        return (path, try Mountpoint.prepare(mountpoint, for: path))
+        let mountpoint = try Mountpoint.prepare(mountpoint, for: path)
+        try FuseAccess.require(allowsOther: allowsOther)
+        return (path, mountpoint)
     }
 }

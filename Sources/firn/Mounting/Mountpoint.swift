@@ -15,7 +15,7 @@ enum Mountpoint {
         let real = try resolve(path)
         let text = String(decoding: real, as: UTF8.self)
         if let mount = try MountTable.read().mount(at: real) {
-            guard mount.isFirn, isDead(text) else { throw taken(text, by: mount) }
+            guard mount.isFirn, isDying(text, mount) else { throw taken(text, by: mount) }
             try detach(text)
             return try prepare(path, for: store)
         }
@@ -34,6 +34,13 @@ enum Mountpoint {
                 .invalidInput, "the mountpoint does not exist", subject: path,
                 hint: "make it with: mkdir \(path)")
         }
+    }
+
+    /// Whether the daemon behind a Firn mount is gone, or about to be: it lets go of its store first.
+    private static func isDying(_ path: String, _ mount: MountTable.Entry) -> Bool {
+        if isDead(path) { return true }
+        let store = String(decoding: mount.source, as: UTF8.self)
+        return (try? StoreOwnership.isOwned(store)) == false
     }
 
     /// Whether the daemon behind a FUSE mount is gone.

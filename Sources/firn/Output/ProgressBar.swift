@@ -77,8 +77,9 @@ final class ProgressBar: Sendable {
         }
         let part = min(1, Double(done) / Double(total))
         let left = rate > 0 ? Quantity.clock(seconds: Double(total - min(done, total)) / rate) : "?"
-        let filled = Int(part * 20)
-        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled)
+        let width = columns < 100 ? 10 : 20
+        let filled = Int(part * Double(width))
+        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
         let percent = String(Int(part * 100))
         let number = String(repeating: " ", count: 3 - percent.count) + percent
         let amounts = "\(amount(done)) of \(amount(total))  \(perSecond)  \(left) left"

@@ -38,7 +38,10 @@ import Testing
         try fixture.write("c", [7])
         let reference = try fixture.upper("e")
         try Syscall.changeMode(at: reference.fd, reference.path, 0o600)
-        #expect(try changes(fixture) == ["changed a/1", "removed a/2", "changed b", "type c", "attributes e"])
+        #expect(
+            try changes(fixture) == [
+                "changed a/1", "removed a/2", "changed b", "type c", "attributes e",
+            ])
         let summary = try fixture.store.stagedCount(fixture.workspace)
         #expect(summary.entries == 5)
         #expect(summary.files == 3)

@@ -1,0 +1,122 @@
+import Foundation
+import Glibc
+import Objects
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Store
+
+@Suite struct OpenStoreTests {
+    private let directory = TestDirectory()
+
+    private func create(_ name: String = "store") throws -> String {
+        let path = directory.appending(name)
+        try Store.create(at: path, now: TestClock.start)
+        return path
+    }
+
+    private func write(_ text: String, to path: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    }
+
+    @Test func `a new store is empty, has an id and says when it was made`() throws {
+        let store = try Store.open(at: try create(), .owning)
+        #expect(try store.versions() == [])
+        #expect(store.format.format == StoreFormat.current)
+        #expect(store.format.created == "2026-11-20T09:00:00Z")
+        #expect(UUID(uuidString: store.format.id) != nil)
+        #expect(try store.verify().isClean)
+    }
+
+    @Test func `a directory that is not empty does not become a store`() throws {
+        try write("mine", to: directory.appending("file"))
+        let refused = error { try Store.create(at: directory.path, now: TestClock.start) }
+        #expect(refused?.code == .invalidInput)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["file"])
+        #expect(code { try Store.create(at: directory.appending("file"), now: TestClock.start) } != nil)
+    }
+
+    @Test func `a store is not made over a store`() throws {
+        let path = try create()
+        #expect(code { try Store.create(at: path, now: TestClock.start) } == .alreadyAStore)
+    }
+
+    @Test func `what is not a store is not opened`() throws {
+        for path in [directory.path, directory.appending("none")] {
+            #expect(code { _ = try Store.open(at: path, .owning) } == .notAStore)
+            #expect(code { _ = try Store.open(at: path, .reading) } == .notAStore)
+        }
+        try write("{}", to: directory.appending("firn.json"))
+        #expect(code { _ = try Store.open(at: directory.path, .owning) } == .notAStore)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["firn.json"])
+    }
+
+    @Test func `a store of a newer format is left alone`() throws {
+        let path = try create()
+        try write(#"{"format": 2, "id": "x", "created": "y", "more": []}"#, to: "\(path)/firn.json")
+        let before = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+        let refused = error { _ = try Store.open(at: path, .owning) }
+        #expect(refused?.code == .newerFormat)
+        #expect(refused?.message.contains("format 2") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path).sorted() == before)
+    }
+
+    @Test func `a second owner is refused and told of the first`() throws {
+        let path = try create()
+        let first = try Store.open(at: path, .owning)
+        let refused = error { _ = try Store.open(at: path, .owning) }
+        #expect(refused?.code == .busy)
+        #expect(refused?.message.contains("process \(getpid())") == true)
+        _ = try Store.open(at: path, .reading).versions()
+        try first.close()
+    }
+
+    @Test func `ownership ends with the last reference`() throws {
+        let path = try create()
+        for _ in 0..<3 { try Store.open(at: path, .owning).close() }
+    }
+
+    @Test func `a reader changes nothing`() throws {
+        let path = try create()
+        try Store.open(at: path, .owning).close()
+        let reader = try Store.open(at: path, .reading)
+        #expect(code { try reader.setTag(try! TagName("t"), to: VersionNumber(1), moves: true) } == .busy)
+    }
+
+    @Test(.enabled(if: TestHost.isRoot))
+    func `a directory that cannot be written to does not become a store`() throws {
+        let path = directory.appending("readonly")
+        try #require(mkdir(path, 0o755) == 0)
+        try #require(mount(path, path, nil, 4096, nil) == 0)
+        defer { umount(path) }
+        try #require(mount(nil, path, nil, 4096 | 32 | 1, nil) == 0)
+        let refused = error { try Store.create(at: "\(path)/store", now: TestClock.start) }
+        #expect(refused?.code == .system(.readOnlyFileSystem))
+        #expect(refused?.hint.contains("read-only") == true)
+    }
+
+    @Test(.enabled(if: TestHost.isRoot))
+    func `a store on a filesystem that is read-only can be read and not owned`() throws {
+        let fixture = try StoreFixture(["a": [1]])
+        let version = try fixture.commit()
+        try fixture.close()
+        let path = fixture.path
+        try #require(mount(path, path, nil, 4096, nil) == 0)
+        defer { umount(path) }
+        try #require(mount(nil, path, nil, 4096 | 32 | 1, nil) == 0)
+        #expect(code { _ = try Store.open(at: path, .owning) } == .system(.readOnlyFileSystem))
+        let reader = try Store.open(at: path, .reading)
+        #expect(try reader.latest() == version)
+        try reader.close()
+    }
+
+    @Test func `workspaces have plain names`() throws {
+        let store = try Store.open(at: try create(), .owning)
+        for name in ["", "..", "a/b", "."] {
+            #expect(code { _ = try store.workspace(name) } == .invalidInput)
+        }
+        #expect(try store.workspace("main") === store.workspace("main"))
+        #expect(try store.workspaceNames() == ["main"])
+    }
+}
