@@ -82,7 +82,15 @@ binaries=$(swift build --show-bin-path)
 binaries=$(readlink -f "$binaries")
 
 log=$(mktemp -t firn-test-log.XXXXXX)
-trap 'rm -f "$log"' EXIT
+
+# Debian lets everyone use /dev/fuse; some containers keep it for root, and then an ordinary user's mount could not
+# be tested. Opened for the time of the tests.
+fuse_mode=
+if ((EUID == 0)) && [[ -c /dev/fuse && $(stat -c %a /dev/fuse) != 666 ]]; then
+    fuse_mode=$(stat -c %a /dev/fuse)
+    chmod 666 /dev/fuse
+fi
+trap 'rm -f "$log"; [[ -z $fuse_mode ]] || chmod "$fuse_mode" /dev/fuse' EXIT
 mark=$$-$RANDOM$RANDOM
 mounts_before=$(firn_mounts)
 processes_before=$(firn_processes)
