@@ -45,7 +45,7 @@ extension FileSystem {
         try node(parent).remove(name, isDirectory: isDirectory)
     }
 
-    /// See: `man 2 renameat2`. EXDEV between parts of the mount.
+    /// See: `man 2 renameat2`. EROFS into and out of what cannot be changed.
     public func rename(
         _ parent: NodeID, _ name: FileName, to newParent: NodeID, _ newName: FileName, mode: RenameMode
     ) throws(VFSError) {

@@ -103,7 +103,8 @@ final class StagingNode: Node, @unchecked Sendable {
     override func rename(_ name: FileName, to target: Node, _ newName: FileName, _ mode: RenameMode)
         throws(VFSError)
     {
-        guard let target = target as? StagingNode, target.tree === tree else { throw VFSError(.improperLink) }
+        // Nothing outside of staging can be changed.
+        guard let target = target as? StagingNode, target.tree === tree else { throw .readOnly }
         try tree.rename(name, in: self, to: newName, in: target, mode)
     }
 
