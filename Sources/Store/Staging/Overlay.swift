@@ -132,6 +132,8 @@ public struct Overlay: Sendable {
         }
         try clearReference(file, mark: mark, subject: subject)
         try system("set the times of", subject) { () throws(Errno) in
+            // Which an ordinary user's writing has taken away.
+            if status.st_mode & 0o6000 != 0 { try Syscall.changeMode(file.fd, status.st_mode & 0o7777) }
             try Syscall.changeTimes(file.fd, access: nil, modification: .at(Timestamp(status.st_mtim)))
         }
     }
@@ -198,6 +200,10 @@ public struct Overlay: Sendable {
         let parent = RawPath(place.path.parentBytes)
         try system("place", place.display) { () throws(Errno) in
             let before = keepsParentTime ? try Syscall.stat(at: place.fd, parent) : nil
+            // An ordinary user may not move even an own directory that denies writing.
+            let mode = try Syscall.stat(at: temporary.fd, name).st_mode
+            let isDenying = !isPrivileged && mode & S_IFMT == S_IFDIR && mode & 0o200 == 0
+            if isDenying { try Syscall.changeMode(at: temporary.fd, name, mode & 0o7777 | 0o200) }
             do throws(Errno) {
                 try Syscall.rename(at: temporary.fd, name, to: place.fd, place.path)
             } catch {
@@ -205,6 +211,7 @@ public struct Overlay: Sendable {
                 guard error == .notDirectory else { throw error }
                 try Syscall.rename(at: temporary.fd, name, to: place.fd, place.path, .exchange)
             }
+            if isDenying { try Syscall.changeMode(at: place.fd, place.path, mode & 0o7777) }
             if let before {
                 try Syscall.changeTimes(
                     at: place.fd, parent, access: nil, modification: .at(Timestamp(before.st_mtim)))
