@@ -69,7 +69,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         switch errno {
         case .noSpace: "free space on the store's filesystem and try again; nothing was lost"
         case .diskQuotaExceeded: "raise the quota or free space and try again; nothing was lost"
-        case .permissionDenied, .notPermitted: "run as the user who owns the store"
+        case .permissionDenied, .notPermitted:
+            "run as the user who owns the store, and let the owner into the path (chmod u+rwx)"
         case .readOnlyFileSystem: "the store's filesystem is mounted read-only; remount it for writing"
         case .tooManyOpenFiles, .tooManyOpenFilesInSystem: "raise the limit on open files (ulimit -n)"
         case .ioError: "check the disk and the system's log"

@@ -47,6 +47,14 @@ extension Engine {
         }
     }
 
+    /// `.firn/commit` was closed on bytes that make no whole document.
+    public func commitWasCutShort() {
+        let error = StoreError(
+            .invalidInput, "what was written is not a whole JSON object", subject: ".firn/commit",
+            hint: "write the object whole, then close the file and look at the error of that")
+        record.keep(error, time: Store.clock())
+    }
+
     /// The outcome of the last commit that was tried since the daemon started, as a JSON document with a newline
     /// at its end: what `.firn/last-commit` shows.
     public func lastCommitJSON() -> [UInt8] { Array((record.last.indented + "\n").utf8) }

@@ -39,8 +39,14 @@ extension Engine {
             "others": .integer(summary.others), "bytes": .integer(summary.bytes),
         ]
         guard let commit = request.commit else { return ["imported": imported, "commit": .null] }
-        let outcome = try self.commit(commit, caller: caller, progress: progress)
-        return ["imported": imported, "commit": JSONValue(outcome)]
+        do throws(StoreError) {
+            let outcome = try self.commit(commit, caller: caller, progress: progress)
+            return ["imported": imported, "commit": JSONValue(outcome)]
+        } catch {
+            // What was imported is what the base has; left staged it would be in the way of the next import.
+            if error.code == .nothingToCommit { _ = try abort() }
+            throw error
+        }
     }
 
     /// A version that is to hold an import must not hold other changes unasked.

@@ -73,7 +73,7 @@ extension Store {
         if version.isPinned { return ("the version is pinned", "firn unpin \(version.number)") }
         let tag = version.tags.first { tag in !forgetTagged.contains { $0.matches(tag) } }
         if let tag {
-            return ("the version has the tag \(tag)", "give --forget-tagged \(tag), or firn tag -d \(tag)")
+            return ("the version has the tag \(tag)", "delete the tag first: firn tag -d \(tag)")
         }
         guard let name = bases.first else { return nil }
         return ("\(display(workspace: name)) lies over the version", "commit or abort there first")

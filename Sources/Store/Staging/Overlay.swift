@@ -118,7 +118,8 @@ public struct Overlay: Sendable {
         _ file: Descriptor, from reference: (digest: Digest, size: UInt64), mark: UpperMark, subject: String
     ) throws(StoreError) {
         let status = try system("look at", subject) { () throws(Errno) in try Syscall.stat(file.fd) }
-        let blob = try blobs.open(reference.digest)
+        // Checked: damage must not become the bytes of a file that looks sound.
+        let blob = try blobs.open(reference.digest, size: reference.size)
         do throws(StoreError) {
             try faults.reach(.copyUp, subject)
             let isShared = try FileCopy.contents(of: blob.fd, to: file.fd)

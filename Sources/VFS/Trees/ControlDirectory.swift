@@ -13,11 +13,16 @@ public struct ControlFiles: Sendable {
     /// What has been written to `commit` so far, and by whom.
     public var commit: @Sendable ([UInt8], Caller) -> ControlWrite
 
+    /// `commit` was closed on something that is no whole request.
+    public var commitWasCutShort: @Sendable () -> Void
+
     public init(
         status: @escaping @Sendable () -> [UInt8], metrics: @escaping @Sendable () -> [UInt8],
         lastCommit: @escaping @Sendable () -> [UInt8],
-        commit: @escaping @Sendable ([UInt8], Caller) -> ControlWrite
+        commit: @escaping @Sendable ([UInt8], Caller) -> ControlWrite,
+        commitWasCutShort: @escaping @Sendable () -> Void
     ) {
+        self.commitWasCutShort = commitWasCutShort
         self.status = status
         self.metrics = metrics
         self.lastCommit = lastCommit
@@ -61,7 +66,7 @@ final class ControlDirectory: Node, @unchecked Sendable {
         case "status": content = .text(files.status)
         case "metrics": content = .text(files.metrics)
         case "last-commit": content = .text(files.lastCommit)
-        case "commit": content = .commit(files.commit)
+        case "commit": content = .commit(files)
         default: return nil
         }
         return fileSystem.table.child(self, name) { id in
@@ -82,7 +87,7 @@ final class ControlFile: Node, @unchecked Sendable {
     // Sendable because it is constant.
     enum Content: Sendable {
         case text(@Sendable () -> [UInt8])
-        case commit(@Sendable ([UInt8], Caller) -> ControlWrite)
+        case commit(ControlFiles)
     }
 
     private let content: Content
@@ -123,9 +128,9 @@ final class ControlFile: Node, @unchecked Sendable {
         case .text(let text):
             if mode.writes { throw VFSError(.permissionDenied) }
             return ControlTextHandle(self, text())
-        case .commit(let commit):
+        case .commit(let files):
             if mode.reads { throw VFSError(.permissionDenied) }
-            return ControlCommitHandle(self, commit)
+            return ControlCommitHandle(self, files)
         }
     }
 }
@@ -153,13 +158,13 @@ private final class ControlTextHandle: FileHandle, @unchecked Sendable {
 /// that make no whole request are the error of `close`.
 private final class ControlCommitHandle: FileHandle, @unchecked Sendable {
     // Sendable because `pending` is behind a lock.
-    private let commit: @Sendable ([UInt8], Caller) -> ControlWrite
+    private let files: ControlFiles
     private let pending = Lock([UInt8]())
 
     private static let requestByteCountMax = 1 << 20
 
-    init(_ node: Node, _ commit: @escaping @Sendable ([UInt8], Caller) -> ControlWrite) {
-        self.commit = commit
+    init(_ node: Node, _ files: ControlFiles) {
+        self.files = files
         super.init(node, keepsCache: false, isDirect: true)
     }
 
@@ -172,7 +177,7 @@ private final class ControlCommitHandle: FileHandle, @unchecked Sendable {
                 pending.removeAll()
                 throw VFSError(.fileTooLarge)
             }
-            switch commit(pending, caller) {
+            switch files.commit(pending, caller) {
             case .incomplete: break
             case .done: pending.removeAll()
             case .failed(let error):
@@ -188,6 +193,8 @@ private final class ControlCommitHandle: FileHandle, @unchecked Sendable {
             defer { pending.removeAll() }
             return pending.contains { $0 > 0x20 }
         }
-        if isCut { throw VFSError(.invalidArgument, "what was written to .firn/commit is not a JSON object") }
+        guard isCut else { return }
+        files.commitWasCutShort()
+        throw VFSError(.invalidArgument, "what was written to .firn/commit is not a JSON object")
     }
 }

@@ -38,7 +38,7 @@ extension Firn {
                         subject: found.path.isRoot ? found.version.number.description : found.path.display,
                         hint: found.entry.kind == .directory ? "list it with: firn ls" : "")
                 }
-                let blob = try store.blobs.open(digest)
+                let blob = try store.blobs.open(digest, size: found.entry.size)
                 guard try Cat.copy(blob, found.path.display) == found.entry.size else {
                     throw StoreError(
                         .damaged, "the object is not as long as it was when it was sealed",

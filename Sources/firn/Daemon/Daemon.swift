@@ -165,7 +165,8 @@ final class Daemon: Sendable {
                 case .committed: return .done
                 case .failed(let error): return .failed(error)
                 }
-            })
+            },
+            commitWasCutShort: { mount.engine?.commitWasCutShort() })
     }
 }
 

@@ -61,6 +61,8 @@ struct VersionPathArgument: ExpressibleByArgument, Hashable, Sendable {
 
     static let latest = VersionPathArgument(version: "latest")
 
+    var defaultValueDescription: String { version }
+
     init(version: String) {
         self.version = version
         path = PathArgument(bytes: [])
