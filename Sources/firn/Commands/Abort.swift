@@ -20,7 +20,7 @@ extension Firn {
         @Flag(name: .shortAndLong, help: "Do not ask.")
         var yes = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             if !yes { try ask() }

@@ -26,7 +26,7 @@ extension Firn {
         @Option(help: "Who says so (default: you, as user@host).")
         var author: String?
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             if notes.isEmpty { return try list() }

@@ -19,7 +19,7 @@ extension Firn {
         @Flag(name: [.customShort("n"), .long], help: "Show what would be freed.")
         var dryRun = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let outcome = try common.perform(.gc(isDryRun: dryRun))

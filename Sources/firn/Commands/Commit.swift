@@ -30,7 +30,7 @@ extension Firn {
         @Flag(help: "Move tags here that stand on another version.")
         var force = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let request = try options.request(allowsEmpty: allowEmpty, movesTags: force)

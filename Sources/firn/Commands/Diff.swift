@@ -35,7 +35,7 @@ extension Firn {
         @Flag(help: "Print the sums alone.")
         var stat = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func validate() throws {
             if nameOnly, stat { throw ValidationError("--name-only and --stat exclude each other") }

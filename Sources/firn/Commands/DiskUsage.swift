@@ -22,7 +22,7 @@ extension Firn {
         @Argument(help: ArgumentHelp("The version, and a path in it.", valueName: "version[:path]"))
         var place: VersionPathArgument?
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let store = try common.openForReading()

@@ -32,7 +32,7 @@ extension Firn {
         @Flag(help: "Replace a tar file that exists.")
         var force = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let isStream = target.text == "-"

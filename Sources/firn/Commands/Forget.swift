@@ -38,7 +38,7 @@ extension Firn {
         @Flag(help: "Free the space at once, as 'firn gc' does.")
         var prune = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func validate() throws {
             if !versions.isEmpty, policy.isGiven {

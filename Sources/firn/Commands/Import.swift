@@ -38,7 +38,7 @@ extension Firn {
         @Flag(help: "Replace staged changes that are in the way, commit others with it, and move tags.")
         var force = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             var request = ImportRequest(source: try absolute(directory), isForced: force, commit: nil)

@@ -26,7 +26,7 @@ extension Firn {
         @Flag(name: [.customShort("R"), .long], help: "Everything below as well, as paths.")
         var recursive = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let store = try common.openForReading()

@@ -28,7 +28,7 @@ extension Firn {
         @Flag(help: "The oldest first.")
         var reverse = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func validate() throws {
             if let count, count < 0 { throw ValidationError("--count cannot be negative") }

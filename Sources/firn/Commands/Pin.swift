@@ -14,7 +14,7 @@ extension Firn {
         @Argument(help: "The versions.")
         var versions: [String]
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let outcome = try common.perform(.pin(versions: versions))
@@ -38,7 +38,7 @@ extension Firn {
         @Argument(help: "The versions.")
         var versions: [String]
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let outcome = try common.perform(.unpin(versions: versions))

@@ -28,7 +28,7 @@ extension Firn {
         @Flag(help: "Lose staged changes that are in the way.")
         var force = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let paths = try paths.map { try $0.treePath() }

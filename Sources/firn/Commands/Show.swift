@@ -21,7 +21,7 @@ extension Firn {
         @Argument(help: "The version.")
         var version = "latest"
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let store = try common.openForReading()

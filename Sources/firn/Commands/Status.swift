@@ -18,7 +18,7 @@ extension Firn {
         @Flag(name: .shortAndLong, help: "List every staged change.")
         var changes = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let document = try read()

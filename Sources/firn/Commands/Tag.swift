@@ -29,7 +29,7 @@ extension Firn {
         @Flag(name: .shortAndLong, help: "Move the tag if it stands on another version.")
         var force = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func validate() throws {
             if delete {

@@ -26,7 +26,7 @@ extension Firn {
         @Flag(help: "Detach the mount at once; it ends when nothing uses it any more.")
         var lazy = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let mount = try find()

@@ -21,7 +21,7 @@ extension Firn {
         @Flag(help: "Look only whether objects are there and how large they are.")
         var quick = false
 
-        @OptionGroup var common: CommonOptions
+        @OptionGroup var common: StoreOptions
 
         func run() throws {
             let store = try common.openForReading()

@@ -57,7 +57,7 @@ enum Mountpoint {
             }
             return
         }
-        let status = try HelperProcess.run("fusermount3", ["-u", "-z", "-q", "--", path])
+        let status = try ChildProcess.run("fusermount3", ["-u", "-z", "-q", "--", path])
         guard status == 0 else {
             throw StoreError(
                 .system(.notPermitted), "fusermount3 could not detach the mount", subject: path,

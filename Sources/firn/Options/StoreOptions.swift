@@ -3,7 +3,7 @@ import Control
 import Store
 
 /// What every command about a store takes.
-struct CommonOptions: ParsableArguments {
+struct StoreOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The store, or a mount of it (default: FIRN_STORE, else the mount you are in).",

@@ -3,7 +3,7 @@ import Store
 import SystemPackage
 
 /// Runs another program to its end.
-enum HelperProcess {
+enum ChildProcess {
     /// - Returns: its exit status; 128 and the signal's number when one ended it.
     /// - Throws: ``StoreError`` of the system when it could not be started.
     static func run(_ program: String, _ arguments: [String]) throws(StoreError) -> Int32 {
