@@ -204,6 +204,7 @@ public final class Store: Sendable {
         deinit { Syscall.unlock(file.fd) }
     }
 
+    /// For a message only, so nil where it cannot be read.
     private static func ownerProcess(_ root: Descriptor) -> Int32? {
         guard let file = try? Syscall.open(at: root.fd, lockName, O_RDONLY) else { return nil }
         var buffer = [UInt8](repeating: 0, count: 32)

@@ -14,6 +14,7 @@ extension Engine {
     }
 
     private func addStore(to text: inout MetricsText) {
+        // A figure that cannot be had is left out, and the others are shown: absence is what a monitor can see.
         if let totals = try? store.totals() {
             text.add("firn_versions", .gauge, "Versions that are kept.", totals.versions)
             text.add("firn_tags", .gauge, "Tags.", totals.tags)

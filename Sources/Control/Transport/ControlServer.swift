@@ -52,6 +52,7 @@ public final class ControlServer: Sendable {
         }
         if let listener { ControlSocket.end(listener.fd) }
         ControlSocket.remove(in: engine.storePath)
+        // Each connection takes itself off the list when its request is answered; nothing signals the last one.
         while state.withLock({ !$0.connections.isEmpty }) { usleep(2_000) }
         state.withLock { $0.listener = nil }
     }

@@ -24,6 +24,7 @@ enum ControlSocket {
     }
 
     static func remove(in store: String) {
+        // A socket that stays behind is replaced by the next server, and refuses connections until then.
         guard let (directory, _) = try? address(in: store) else { return }
         try? Syscall.unlink(at: directory.fd, RawPath(name))
     }
