@@ -15,6 +15,7 @@
 
 // From the kernel's include/uapi/linux/fuse.h, which Debian 12 has too old.
 enum {
+    NOTIFY_RESEND = 7,
     OPCODE_INIT = 26,
     OPCODE_CREATE = 35,
     OPCODE_TMPFILE = 51,
@@ -22,6 +23,8 @@ enum {
 #define FLAG_HANDLE_KILLPRIV_V2 (1U << 28)
 #define FLAG_INIT_EXT (1U << 30)
 #define FLAG2_PASSTHROUGH (1U << 5) // bit 37 of both words
+#define FLAG2_HAS_RESEND (1U << 7)  // bit 39
+#define UNIQUE_RESEND (1ULL << 63)
 #define OPEN_NOFLUSH (1U << 5)
 #define OPEN_PASSTHROUGH (1U << 7)
 
@@ -85,10 +88,32 @@ struct firn_channel {
     uint64_t init_unique; // of the FUSE_INIT being answered
     uint32_t offered;     // flags of that request
     uint32_t offered2;
+    uint64_t muted_unique; // of a FUSE_INIT that the kernel does not wait for
+    struct firn_init *init;
     int wants_passthrough;
     atomic_int passthrough;
     atomic_int ended;
 };
+
+// The request that this thread received last.
+static _Thread_local uint64_t current_unique;
+
+uint64_t firn_request_number(void) { return current_unique & ~UNIQUE_RESEND; }
+int firn_request_is_repeated(void) { return (current_unique & UNIQUE_RESEND) != 0; }
+
+static void note_init(struct firn_channel *channel, const struct in_header *header, size_t count) {
+    struct init_in in = {0};
+    size_t have = count - sizeof *header;
+    memcpy(&in, header + 1, have < sizeof in ? have : sizeof in);
+    channel->init_unique = header->unique;
+    channel->offered = in.flags;
+    channel->offered2 = in.flags & FLAG_INIT_EXT ? in.flags2 : 0;
+    if (channel->init != NULL && count <= sizeof channel->init->request &&
+        (channel->offered2 & FLAG2_HAS_RESEND)) {
+        memcpy(channel->init->request, header, count);
+        channel->init->length = count;
+    }
+}
 
 static ssize_t channel_read(int fd, void *buffer, size_t length, void *userdata) {
     struct firn_channel *channel = userdata;
@@ -98,16 +123,12 @@ static ssize_t channel_read(int fd, void *buffer, size_t length, void *userdata)
         return count;
     }
     struct in_header *header = buffer;
+    current_unique = header->unique;
     if (header->opcode == OPCODE_TMPFILE) {
         // The same body as FUSE_CREATE's, and "/" for the name.
         header->opcode = OPCODE_CREATE;
     } else if (header->opcode == OPCODE_INIT && count >= (ssize_t)(sizeof *header + 16)) {
-        struct init_in in = {0};
-        size_t have = (size_t)count - sizeof *header;
-        memcpy(&in, header + 1, have < sizeof in ? have : sizeof in);
-        channel->init_unique = header->unique;
-        channel->offered = in.flags;
-        channel->offered2 = in.flags & FLAG_INIT_EXT ? in.flags2 : 0;
+        note_init(channel, header, (size_t)count);
     }
     return count;
 }
@@ -129,6 +150,10 @@ static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userda
             }
             channel->init_unique = 0;
         }
+    }
+    if (channel->muted_unique != 0 && ((struct out_header *)iov[0].iov_base)->unique == channel->muted_unique) {
+        channel->muted_unique = 0;
+        return ((struct out_header *)iov[0].iov_base)->len;
     }
     return writev(fd, iov, count);
 }
@@ -159,7 +184,7 @@ void firn_channel_free(struct firn_channel *channel) {
 
 void *firn_channel_owner(void *channel) { return ((struct firn_channel *)channel)->owner; }
 
-int firn_channel_attach(struct firn_channel *channel, struct fuse_session *session) {
+int firn_channel_attach(struct firn_channel *channel, struct fuse_session *session, int fd) {
     static const struct fuse_custom_io io = {
         .writev = channel_writev,
         .read = channel_read,
@@ -167,7 +192,7 @@ int firn_channel_attach(struct firn_channel *channel, struct fuse_session *sessi
         .splice_send = channel_splice,
     };
     channel->session = session;
-    channel->fd = fuse_session_fd(session);
+    channel->fd = fd;
     int flags = fcntl(channel->fd, F_GETFL);
     if (flags < 0 || fcntl(channel->fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
     int error = fuse_session_custom_io(session, &io, channel->fd);
@@ -176,6 +201,27 @@ int firn_channel_attach(struct firn_channel *channel, struct fuse_session *sessi
         return -1;
     }
     return 0;
+}
+
+void firn_channel_keep_init(struct firn_channel *channel, struct firn_init *init) { channel->init = init; }
+
+int firn_channel_resume(struct firn_channel *channel, const struct firn_init *init) {
+    struct firn_init copy = *init;
+    struct in_header *header = (struct in_header *)copy.request;
+    if (copy.length < sizeof *header + 16 || copy.length > sizeof copy.request ||
+        header->opcode != OPCODE_INIT) {
+        return errno = EINVAL, -1;
+    }
+    note_init(channel, header, copy.length);
+    channel->muted_unique = header->unique;
+    struct fuse_buf buffer = {.size = copy.length, .mem = copy.request};
+    fuse_session_process_buf(channel->session, &buffer);
+    return channel->muted_unique == 0 ? 0 : (errno = EPROTO, -1);
+}
+
+int firn_channel_resend(struct firn_channel *channel) {
+    struct out_header header = {.len = sizeof header, .error = NOTIFY_RESEND};
+    return write(channel->fd, &header, sizeof header) == sizeof header ? 0 : -1;
 }
 
 void firn_channel_loop(struct firn_channel *channel) {

@@ -7,7 +7,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -112,11 +114,12 @@ long firn_filesystem_type(int fd) {
     return fstatfs(fd, &buffer) == 0 ? (long)buffer.f_type : -1;
 }
 
-int firn_spawn_detached(const char *program, char *const *arguments, const int *descriptors, int count) {
+static int spawn(const char *program, char *const *arguments, const int *descriptors, int count,
+                 int detached) {
     int child = fork();
     if (child != 0) return child;
     // Only async-signal-safe calls from here: other threads may have held locks at the fork.
-    setsid();
+    if (detached) setsid();
     // First out of the way of the numbers they are to have, then onto them.
     int moved[16];
     for (int i = 0; i < count && i < 16; i++) {
@@ -129,6 +132,81 @@ int firn_spawn_detached(const char *program, char *const *arguments, const int *
     close_range(count, ~0U, 0);
     execv(program, arguments);
     _exit(127);
+}
+
+int firn_spawn_detached(const char *program, char *const *arguments, const int *descriptors, int count) {
+    return spawn(program, arguments, descriptors, count, 1);
+}
+
+int firn_spawn_child(const char *program, char *const *arguments, const int *descriptors, int count) {
+    return spawn(program, arguments, descriptors, count, 0);
+}
+
+int firn_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+
+void *firn_map_shared(int fd, size_t length) {
+    void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+void firn_unmap(void *memory, size_t length) { munmap(memory, length); }
+
+int firn_punch_hole(int fd, long offset, long length) {
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+void firn_publish(uint64_t *place, uint64_t value) { __atomic_store_n(place, value, __ATOMIC_RELEASE); }
+
+#define DESCRIPTORS_MAX 8
+
+int firn_send_descriptors(int socket, const int *descriptors, int count) {
+    union {
+        char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+        struct cmsghdr header;
+    } control = {0};
+    if (count < 1 || count > DESCRIPTORS_MAX) return errno = EINVAL, -1;
+    char byte = 0;
+    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &data,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = CMSG_SPACE(count * sizeof(int)),
+    };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+    return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+int firn_receive_descriptors(int socket, int *descriptors, int count) {
+    union {
+        char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+        struct cmsghdr header;
+    } control;
+    if (count < 1 || count > DESCRIPTORS_MAX) return errno = EINVAL, -1;
+    char byte;
+    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &data,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof control.bytes,
+    };
+    ssize_t received;
+    do {
+        received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (received < 0 && errno == EINTR);
+    if (received <= 0) return (int)received;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header == NULL || header->cmsg_type != SCM_RIGHTS ||
+        header->cmsg_len != CMSG_LEN(count * sizeof(int))) {
+        return errno = EBADMSG, -1;
+    }
+    memcpy(descriptors, CMSG_DATA(header), count * sizeof(int));
+    return count;
 }
 
 int firn_terminal_columns(int fd) {

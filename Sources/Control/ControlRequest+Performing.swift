@@ -16,7 +16,7 @@ extension ControlRequest {
             do throws(StoreError) {
                 return try performAsOwner(storePath, progress)
             } catch {
-                // Another command's moment, or a daemon that starts and does not listen yet.
+                // Another command's moment, or a daemon that starts, or takes over, and does not listen yet.
                 guard error.code == .busy, tries < ControlRequest.triesMax,
                     try StoreOwnership.isOwned(storePath)
                 else { throw error }
@@ -26,8 +26,8 @@ extension ControlRequest {
         }
     }
 
-    /// About a second.
-    private static let triesMax = 50
+    /// About five seconds.
+    private static let triesMax = 250
 
     private func performAsOwner(_ path: String, _ progress: Progress) throws(StoreError) -> JSONValue {
         let store = try Store.open(at: path, .owning)

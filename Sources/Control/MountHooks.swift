@@ -9,6 +9,8 @@ public struct MountStatus: Hashable, Sendable {
     /// Whether the kernel reads and writes files without asking the daemon.
     public var isPassthrough: Bool
     public var isReadOnly: Bool
+    /// Whether another daemon goes on where this one ends, if it dies.
+    public var isSupervised: Bool
     /// Inodes the kernel knows at the moment.
     public var inodes: Int
     /// Open file handles.
@@ -16,13 +18,15 @@ public struct MountStatus: Hashable, Sendable {
     public var started: Timestamp
 
     public init(
-        mountpoint: String, pid: Int32, isPassthrough: Bool, isReadOnly: Bool = false, inodes: Int,
+        mountpoint: String, pid: Int32, isPassthrough: Bool, isReadOnly: Bool = false,
+        isSupervised: Bool = false, inodes: Int,
         openFiles: Int, started: Timestamp
     ) {
         self.mountpoint = mountpoint
         self.pid = pid
         self.isPassthrough = isPassthrough
         self.isReadOnly = isReadOnly
+        self.isSupervised = isSupervised
         self.inodes = inodes
         self.openFiles = openFiles
         self.started = started

@@ -25,11 +25,13 @@ struct Request: @unchecked Sendable {
 
     var fileSystem: FileSystem { session.fileSystem }
 
+    /// To be asked on the thread that received the request.
     var caller: Caller {
         guard let context = fuse_req_ctx(pointer) else { preconditionFailure("every request has a context") }
         let who = context.pointee
         return Caller(
-            uid: who.uid, gid: who.gid, pid: who.pid, umask: UInt16(truncatingIfNeeded: who.umask & 0o777))
+            uid: who.uid, gid: who.gid, pid: who.pid, umask: UInt16(truncatingIfNeeded: who.umask & 0o777),
+            request: firn_request_number(), isRepeated: firn_request_is_repeated() != 0)
     }
 
     /// Answers on this thread.

@@ -10,13 +10,18 @@ public import VFS
 
 /// A file system that is mounted: the connection to the kernel and the threads that serve it.
 public final class Session: @unchecked Sendable {
-    // Sendable because everything but `threads`, which `start` sets before anyone else knows of it, is constant.
+    // Sendable because everything else is constant after `start`, before which nobody else knows of it.
     let fileSystem: FileSystem
     let workers: WorkerPool
     let logger: Logger
     public let options: MountOptions
     private let session: OpaquePointer
     private let channel: OpaquePointer
+    /// The connection, `/dev/fuse`.
+    public let descriptor: Int32
+    private var isResumed = false
+    /// What the kernel is to forget of what another daemon told it.
+    private var staleAtStart: [Stale] = []
     private var threads: [pthread_t] = []
 
     /// Threads for slow requests. More than cores, since they mostly wait for the disk.
@@ -24,8 +29,46 @@ public final class Session: @unchecked Sendable {
 
     /// Mounts the file system. Requests are answered after ``start()``.
     ///
+    /// - Parameter record: where what the kernel learns is noted, if somebody goes on with it.
     /// - Throws: ``StoreError`` when the system refuses; libfuse has said why on stderr then.
-    public init(_ fileSystem: FileSystem, _ options: MountOptions, logger: Logger) throws(StoreError) {
+    public convenience init(
+        _ fileSystem: FileSystem, _ options: MountOptions, record: MountRecord? = nil, logger: Logger
+    ) throws(StoreError) {
+        try self.init(fileSystem, options, logger) { session throws(StoreError) in
+            errno = 0
+            guard fuse_session_mount(session, options.mountpoint) == 0 else {
+                throw Session.refusal(options.mountpoint, errno)
+            }
+            return fuse_session_fd(session)
+        }
+        if let record { firn_channel_keep_init(channel, record.firstRequest) }
+    }
+
+    /// Goes on with a mount whose daemon has died: what the kernel knows is in `record`, and requests without an
+    /// answer come again after ``start()``.
+    ///
+    /// - Parameter descriptor: the connection, `/dev/fuse`.
+    /// - Throws: ``StoreError`` when that cannot be; the mount is of no use then.
+    public convenience init(
+        resuming descriptor: Int32, _ fileSystem: FileSystem, _ options: MountOptions, record: MountRecord,
+        logger: Logger
+    ) throws(StoreError) {
+        try self.init(fileSystem, options, logger) { _ in descriptor }
+        isResumed = true
+        guard firn_channel_resume(channel, record.firstRequest) == 0 else {
+            throw StoreError(
+                Errno(rawValue: errno), doing: "go on with the mount", subject: options.mountpoint)
+        }
+        do throws(VFSError) { staleAtStart = try fileSystem.resume() } catch {
+            throw StoreError(
+                .system(error.code), "cannot go on with the mount: \(error)", subject: options.mountpoint)
+        }
+    }
+
+    private init(
+        _ fileSystem: FileSystem, _ options: MountOptions, _ logger: Logger,
+        connect: (OpaquePointer) throws(StoreError) -> Int32
+    ) throws(StoreError) {
         self.fileSystem = fileSystem
         self.options = options
         self.logger = logger
@@ -45,25 +88,15 @@ public final class Session: @unchecked Sendable {
         }
         session = made
         workers = WorkerPool(threadCount: Session.workerCount)
-        errno = 0
-        guard fuse_session_mount(session, options.mountpoint) == 0 else {
-            let code = errno
-            let error = Errno(rawValue: code == 0 ? EPERM : code)
-            guard error == .permissionDenied || error == .notPermitted else {
-                throw StoreError(error, doing: "mount", subject: options.mountpoint)
-            }
-            throw StoreError(
-                .system(error), "cannot mount: \(error)", subject: options.mountpoint,
-                hint: "an ordinary user needs fusermount3 (package fuse3) and access to /dev/fuse, and for "
-                    + "--allow-other the line user_allow_other in /etc/fuse.conf")
-        }
+        descriptor = try connect(session)
         // The kernel lets only root register files.
         if options.passesThrough, geteuid() == 0 {
             firn_channel_want_passthrough(channel)
             let kernel = KernelChannel(pointer: channel)
-            fileSystem.usePassthrough(BackingRegistration { kernel.register($0) })
+            fileSystem.usePassthrough(
+                BackingRegistration(open: { kernel.register($0) }, close: { kernel.release($0) }))
         }
-        guard firn_channel_attach(channel, session) == 0 else {
+        guard firn_channel_attach(channel, session, descriptor) == 0 else {
             let code = errno
             fuse_session_unmount(session)
             throw StoreError(
@@ -72,17 +105,29 @@ public final class Session: @unchecked Sendable {
         owner.session = self
     }
 
+    private static func refusal(_ mountpoint: String, _ code: Int32) -> StoreError {
+        let error = Errno(rawValue: code == 0 ? EPERM : code)
+        guard error == .permissionDenied || error == .notPermitted else {
+            return StoreError(error, doing: "mount", subject: mountpoint)
+        }
+        return StoreError(
+            .system(error), "cannot mount: \(error)", subject: mountpoint,
+            hint: "an ordinary user needs fusermount3 (package fuse3) and access to /dev/fuse, and for "
+                + "--allow-other the line user_allow_other in /etc/fuse.conf")
+    }
+
     /// The connection, for whom it is only a means to register files.
     private struct KernelChannel: @unchecked Sendable {
         // Sendable because the calls below are single system calls; the channel outlives the file system's use.
         let pointer: OpaquePointer
 
-        func register(_ descriptor: Descriptor) -> BackingFile? {
+        func register(_ descriptor: Descriptor) -> Int32? {
             guard firn_channel_has_passthrough(pointer) != 0 else { return nil }
             let id = firn_backing_open(pointer, descriptor.fd)
-            guard id > 0 else { return nil }
-            return BackingFile(id: id) { firn_backing_close(pointer, $0) }
+            return id > 0 ? id : nil
         }
+
+        func release(_ id: Int32) { firn_backing_close(pointer, id) }
     }
 
     /// What a request's userdata leads to. Weak: the session owns the channel.
@@ -111,6 +156,13 @@ public final class Session: @unchecked Sendable {
                 firn_channel_stop(channel)
             }
         }
+        guard isResumed else { return }
+        // ENODEV: it was unmounted meanwhile, which the threads see as well.
+        if firn_channel_resend(channel) != 0, errno != ENODEV {
+            logger.error("the kernel does not send its requests again", metadata: ["errno": "\(errno)"])
+        }
+        forget(staleAtStart)
+        staleAtStart = []
     }
 
     /// Returns when the mount is gone, or after ``stop()``, and all requests are answered.
@@ -139,7 +191,7 @@ public final class Session: @unchecked Sendable {
     /// Whether the kernel has ended the connection.
     public var hasEnded: Bool { firn_channel_ended(channel) != 0 }
 
-    /// Unmounts if it still is mounted, and lets go of the connection. After ``wait()``.
+    /// Unmounts if it still is mounted and this process has mounted it, and lets go of the connection. After ``wait()``.
     public func close() {
         if !hasEnded { fuse_session_unmount(session) }
         fuse_session_destroy(session)
@@ -168,5 +220,12 @@ public final class Session: @unchecked Sendable {
                 _ = fuse_lowlevel_notify_inval_inode(session, node.value, -1, 0)
             }
         }
+    }
+}
+
+extension MountRecord {
+    /// Where the shim keeps the request that a connection begins with.
+    fileprivate var firstRequest: UnsafeMutablePointer<firn_init> {
+        opening.bindMemory(to: firn_init.self).baseAddress!
     }
 }

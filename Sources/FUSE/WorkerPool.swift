@@ -57,26 +57,3 @@ final class WorkerPool: @unchecked Sendable {
         }
     }
 }
-
-/// Starts a thread that runs `body`; to be joined.
-func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
-    final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-    var thread = pthread_t()
-    let argument = Unmanaged.passRetained(Body(body)).toOpaque()
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, ThreadStack.byteCount)
-    let error = pthread_create(
-        &thread, &attributes,
-        { argument in
-            guard let argument else { return nil }
-            Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-            return nil
-        }, argument)
-    guard error == 0 else { preconditionFailure("cannot start a thread: error \(error)") }
-    return thread
-}

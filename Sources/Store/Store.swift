@@ -34,6 +34,10 @@ public final class Store: Sendable {
     /// nil for a reader.
     private let ownership: Ownership?
 
+    /// The open lock file by which this process owns the store; nil for a reader. As long as another process has
+    /// it open as well, ownership outlives this one.
+    public var lock: Descriptor? { ownership?.file }
+
     private static let lockName = RawPath("lock")
     private static let directoryNames = ["objects", "workspaces", "tmp"]
 
@@ -103,19 +107,21 @@ public final class Store: Sendable {
     /// - Parameters:
     ///   - now: the clock; versions carry its time.
     ///   - faults: for tests.
+    ///   - lock: ``lock`` of an owner that has died, kept open by another process: ownership was never given up.
     /// - Throws: ``StoreError`` `.notAStore`, `.newerFormat`, `.busy` when another process owns it.
     public static func open(
         at path: String, _ access: Access, now: @escaping @Sendable () -> Timestamp = Store.clock,
-        faults: FaultHook = .none
+        faults: FaultHook = .none, lock: Descriptor? = nil
     ) throws(StoreError) -> Store {
-        try Store(path: path, access: access, now: now, faults: faults)
+        try Store(path: path, access: access, now: now, faults: faults, lock: lock)
     }
 
     /// The system's clock.
     public static let clock: @Sendable () -> Timestamp = { Timestamp.currentForNewDirectory }
 
     private init(
-        path: String, access: Access, now: @escaping @Sendable () -> Timestamp, faults: FaultHook
+        path: String, access: Access, now: @escaping @Sendable () -> Timestamp, faults: FaultHook,
+        lock: Descriptor?
     ) throws(StoreError) {
         let root: Descriptor
         do throws(Errno) {
@@ -134,7 +140,7 @@ public final class Store: Sendable {
         self.format = format
         self.now = now
         self.faults = faults
-        ownership = access == .owning ? try Store.takeOwnership(root, path) : nil
+        ownership = access == .owning ? try Store.takeOwnership(root, path, lock) : nil
         let (objects, temporary) = try system("open", path) { () throws(Errno) in
             (
                 try Syscall.open(at: root.fd, RawPath("objects"), O_RDONLY | O_DIRECTORY),
@@ -172,9 +178,16 @@ public final class Store: Sendable {
         return try StoreFormat(decoding: bytes, at: path)
     }
 
-    private static func takeOwnership(_ root: Descriptor, _ path: String) throws(StoreError) -> Ownership {
+    private static func takeOwnership(
+        _ root: Descriptor, _ path: String, _ inherited: Descriptor?
+    ) throws(StoreError) -> Ownership {
         do throws(Errno) {
-            let file = try Syscall.open(at: root.fd, lockName, O_RDWR | O_CREAT, mode: 0o600)
+            let file: Descriptor
+            if let inherited {
+                file = inherited
+            } else {
+                file = try Syscall.open(at: root.fd, lockName, O_RDWR | O_CREAT, mode: 0o600)
+            }
             try Syscall.lock(file.fd, exclusive: true)
             let ownership = Ownership(file)
             try Syscall.truncate(file.fd, to: 0)
@@ -195,7 +208,7 @@ public final class Store: Sendable {
     /// The lock of ownership, given back with the last reference. Closing the file would not do: a child that has
     /// been forked and has not yet called exec shares it.
     private final class Ownership: Sendable {
-        private let file: Descriptor
+        let file: Descriptor
 
         init(_ locked: Descriptor) {
             file = locked

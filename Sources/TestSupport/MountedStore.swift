@@ -11,8 +11,10 @@ internal import Glibc
 /// Unmounted and removed when the test is done, whether it passes or fails; what hangs is detached and killed.
 public final class MountedStore {
     public let directory: TestDirectory
-    /// The daemon's process; nil while nothing is mounted.
+    /// The daemon's process; nil while nothing is mounted. Another one after ``crashDaemon()``.
     public private(set) var daemon: Int32?
+    /// What would start another; nil where nothing does.
+    private var supervisor: Int32?
     /// Who runs the daemon; nil for who runs the tests.
     private let user: String?
     private let options: [String]
@@ -97,18 +99,25 @@ public final class MountedStore {
     public func mount() throws {
         try require(
             FirnProgram.run(["mount", store, mountpoint] + options, as: user, store: nil))
-        daemon = try ownPID()
+        let status = try status()
+        daemon = status.pid
+        supervisor = status.supervised ? MountedStore.parent(of: status.pid) : nil
     }
 
-    private func ownPID() throws -> Int32 {
-        struct Status: Decodable {
-            struct Mount: Decodable { let pid: Int32 }
-            let mount: Mount
+    private struct Status: Decodable {
+        struct Mount: Decodable {
+            let pid: Int32
+            let supervised: Bool
         }
+
+        let mount: Mount
+    }
+
+    private func status() throws -> Status.Mount {
         // Through its owner, since nobody else may look into it, not even root.
         let cat = ["/usr/bin/cat", control + "/status"]
         let status = Data(try Shell.run(user.map { Shell.command(cat, as: $0) } ?? cat).output)
-        return try JSONDecoder().decode(Status.self, from: status).mount.pid
+        return try JSONDecoder().decode(Status.self, from: status).mount
     }
 
     /// Unmounts and waits for the daemon's end; throws when the mount is in use.
@@ -122,17 +131,41 @@ public final class MountedStore {
         try mount()
     }
 
-    /// Ends the daemon as a crash would, and takes the dead mount away.
+    /// Ends the daemon, and who would start another, as a loss of power to both would; takes the dead mount away.
     public func killDaemon() {
-        guard let daemon else { return }
-        kill(daemon, SIGKILL)
+        killAll()
         waitForDaemon()
         detach()
     }
 
+    /// Ends the daemon as a crash would; the supervisor starts another, which this does not wait for.
+    public func crashDaemon() throws {
+        guard let daemon, supervisor != nil else { throw Failure(description: "there is no supervisor") }
+        kill(daemon, SIGKILL)
+        MountedStore.wait(forEndOf: daemon)
+        // Answered by the next one.
+        self.daemon = try status().pid
+    }
+
+    /// Waits for a daemon that was told to end.
+    public func waitForEnd() { waitForDaemon() }
+
+    private func killAll() {
+        // In this order, so that none is started.
+        for pid in [supervisor, daemon] {
+            if let pid { kill(pid, SIGKILL) }
+        }
+    }
+
     private func waitForDaemon() {
-        guard let pid = daemon else { return }
+        for pid in [daemon, supervisor] {
+            if let pid { MountedStore.wait(forEndOf: pid) }
+        }
         daemon = nil
+        supervisor = nil
+    }
+
+    private static func wait(forEndOf pid: Int32) {
         // It is no child of this process, so there is nothing to wait on but its entry in /proc.
         let deadline = ContinuousClock.now + .seconds(20)
         while MountedStore.isAlive(pid) {
@@ -145,10 +178,20 @@ public final class MountedStore {
     }
 
     private static func isAlive(_ pid: Int32) -> Bool {
+        guard let state = fields(of: pid)?.first else { return false }
+        return state != "Z" && state != "X"
+    }
+
+    private static func parent(of pid: Int32) -> Int32? {
+        fields(of: pid)?.dropFirst().first.flatMap { Int32($0) }
+    }
+
+    /// What /proc says of a process after its name: state, parent and so on.
+    private static func fields(of pid: Int32) -> [Substring]? {
         guard let stat = FileManager.default.contents(atPath: "/proc/\(pid)/stat"),
-            let name = stat.lastIndex(of: UInt8(ascii: ")")), stat.count > name + 2
-        else { return false }
-        return ![UInt8(ascii: "Z"), UInt8(ascii: "X")].contains(stat[name + 2])
+            let name = stat.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        return String(decoding: stat[(name + 1)...], as: UTF8.self).split(separator: " ")
     }
 
     private func detach() {
@@ -159,11 +202,11 @@ public final class MountedStore {
 
     /// Leaves nothing behind: no mount, no process.
     public func end() {
-        guard let pid = daemon else { return }
+        guard daemon != nil else { return }
         let outcome = try? firn("unmount", mountpoint)
         if outcome?.status != 0 {
             detach()
-            kill(pid, SIGKILL)
+            killAll()
         }
         waitForDaemon()
     }

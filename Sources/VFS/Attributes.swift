@@ -75,12 +75,20 @@ public struct Caller: Hashable, Sendable {
     /// The thread's id, as FUSE gives it; 0 for requests the kernel makes on its own.
     public let pid: Int32
     public let umask: UInt16
+    /// The number of its request.
+    public let request: UInt64
+    /// Whether the request was sent before, to a daemon that has died: it may have been carried out.
+    public let isRepeated: Bool
 
-    public init(uid: UInt32, gid: UInt32, pid: Int32, umask: UInt16) {
+    public init(
+        uid: UInt32, gid: UInt32, pid: Int32, umask: UInt16, request: UInt64 = 0, isRepeated: Bool = false
+    ) {
         self.uid = uid
         self.gid = gid
         self.pid = pid
         self.umask = umask
+        self.request = request
+        self.isRepeated = isRepeated
     }
 }
 

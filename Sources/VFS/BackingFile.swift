@@ -16,6 +16,15 @@ public final class BackingFile: Sendable {
     deinit { close(id) }
 }
 
+/// A backing file that another daemon registered with the same kernel.
+struct KnownBacking: Sendable {
+    let id: Int32
+    let registration: BackingRegistration
+
+    /// To be called once for all handles of a node.
+    func file() -> BackingFile { BackingFile(id: id, close: registration.close) }
+}
+
 /// Makes backing files.
 ///
 /// A type and not a bare function: a function kept in a generic container such as ``Lock`` is wrapped once more
@@ -23,10 +32,16 @@ public final class BackingFile: Sendable {
 public struct BackingRegistration: Sendable {
     /// nil where the kernel takes no backing files, or not this one.
     public let register: @Sendable (Descriptor) -> BackingFile?
+    /// Gives up one by its number.
+    let close: @Sendable (Int32) -> Void
 
-    public init(_ register: @escaping @Sendable (Descriptor) -> BackingFile?) {
-        self.register = register
+    /// - Parameter open: the kernel's number for a file, or nil.
+    public init(
+        open: @escaping @Sendable (Descriptor) -> Int32?, close: @escaping @Sendable (Int32) -> Void
+    ) {
+        register = { descriptor in open(descriptor).map { BackingFile(id: $0, close: close) } }
+        self.close = close
     }
 
-    static let none = BackingRegistration { _ in nil }
+    static let none = BackingRegistration(open: { _ in nil }, close: { _ in })
 }

@@ -6,12 +6,18 @@ internal import SystemPackage
 /// operation. Safe from any thread; every method may be called from several at once.
 public final class FileSystem: Sendable {
     public let store: Store
-    let table = NodeTable()
+    let table: NodeTable
     let files = HandleTable<FileHandle>()
     let directories = HandleTable<DirectoryHandle>()
     let versions: VersionIndex
     let owner: Owner
     let started: Timestamp
+    /// Where what the kernel knows is noted for the next daemon, if there is to be one.
+    let record: MountRecord?
+    /// Of requests that the last daemon may not have answered: what it had opened for them.
+    let unanswered = Lock([UInt64: HandleID]())
+    /// The last daemon's last renames, by request.
+    let finishedMoves = Lock(Set<UInt64>())
     private let parts = Lock(Parts())
     private let registration = Lock(BackingRegistration.none)
 
@@ -25,18 +31,22 @@ public final class FileSystem: Sendable {
     /// - Parameters:
     ///   - workspace: what `staging/` shows.
     ///   - owner: who owns the directories Firn makes up.
+    ///   - record: where to note what the kernel learns; nil where nobody would go on after this daemon.
     public init(
-        store: Store, workspace: Workspace, control: ControlFiles, owner: Owner, started: Timestamp
+        store: Store, workspace: Workspace, control: ControlFiles, owner: Owner, started: Timestamp,
+        record: MountRecord? = nil
     ) throws(VFSError) {
         self.store = store
+        self.record = record
+        table = NodeTable(record: record)
         self.owner = owner
         self.started = started
         versions = VersionIndex(store)
         let root = RootDirectory(in: self)
         table.addPermanent(root, below: nil, as: .root)
-        let staging = try StagingTree(workspace, store, table, id: table.newID()) { [unowned self] in
-            backing($0)
-        }
+        let staging = try StagingTree(
+            workspace, store, table, id: table.newID(), keepsUnlinked: record != nil
+        ) { [unowned self] in backing($0) }
         table.addPermanent(staging.root, below: root, as: FileName(literal: "staging"))
         let versionsDirectory = VersionsDirectory(id: table.newID(), in: self)
         table.addPermanent(versionsDirectory, below: root, as: FileName(literal: "versions"))
@@ -115,7 +125,13 @@ public final class FileSystem: Sendable {
         registration.withLock { $0 }.register(descriptor)
     }
 
+    func known(_ backing: Int32) -> KnownBacking? {
+        backing == 0 ? nil : KnownBacking(id: backing, registration: registration.withLock { $0 })
+    }
+
     // MARK: Numbers
+
+    func wasMoved(by request: UInt64) -> Bool { finishedMoves.withLock { $0.contains(request) } }
 
     func node(_ id: NodeID) throws(VFSError) -> Node {
         guard let node = table.node(id) else { throw .stale }

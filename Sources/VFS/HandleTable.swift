@@ -20,6 +20,16 @@ final class HandleTable<Handle: AnyObject & Sendable>: Sendable {
         }
     }
 
+    /// Puts a handle back at the number it had.
+    func restore(_ handle: Handle, at id: HandleID) {
+        state.withLock { $0.handles[id.value] = handle }
+    }
+
+    /// Numbers from `next` on have not been given.
+    func resume(from next: UInt64) {
+        state.withLock { $0.next = max($0.next, next) }
+    }
+
     func find(_ id: HandleID) throws(VFSError) -> Handle {
         guard let handle = state.withLock({ $0.handles[id.value] }) else {
             throw VFSError(.badFileDescriptor)

@@ -51,7 +51,11 @@ class Node: @unchecked Sendable {
     func remove(_ name: FileName, isDirectory: Bool) throws(VFSError) { throw .readOnly }
 
     /// To another directory of the same kind, by ``FileSystem/rename(_:_:to:_:mode:)``.
-    func rename(_ name: FileName, to target: Node, _ newName: FileName, _ mode: RenameMode) throws(VFSError) {
+    ///
+    /// - Parameter request: the number of the kernel's request.
+    func rename(
+        _ name: FileName, to target: Node, _ newName: FileName, _ mode: RenameMode, request: UInt64
+    ) throws(VFSError) {
         throw .readOnly
     }
 
@@ -62,6 +66,11 @@ class Node: @unchecked Sendable {
     func target() throws(VFSError) -> [UInt8] { throw VFSError(.invalidArgument) }
 
     func open(_ mode: OpenMode, by caller: Caller) throws(VFSError) -> FileHandle { throw .readOnly }
+
+    /// Opens it as it was open before, for a daemon that is gone.
+    ///
+    /// - Parameter backing: what the kernel reads and writes without asking, if it does.
+    func reopen(_ mode: OpenMode, backing: KnownBacking?) throws(VFSError) -> FileHandle { throw .stale }
 
     /// Whether opening would copy bytes, and so is not for a thread that must answer others.
     func isSlowToOpen(_ mode: OpenMode) -> Bool { false }
@@ -104,6 +113,8 @@ struct DirectoryItem: Sendable {
     let kind: EntryKind
     /// What `stat` will show, where that is known without asking.
     let inode: UInt64?
+    /// In listings that are not in the order of names: its place in the order they are in. Those items come first.
+    var position: Int64?
 }
 
 /// An open file.
@@ -158,6 +169,17 @@ final class DirectoryHandle: Sendable {
     init(_ node: Node) {
         self.node = node
         items = Lock(nil)
+    }
+
+    /// Goes on with a listing of which another daemon has given `count` items, `last` the last.
+    init(_ node: Node, after last: DirectoryItem, count: Int) throws(VFSError) {
+        self.node = node
+        let rest = try node.list().filter { item in
+            if let position = last.position { return item.position.map { $0 > position } ?? true }
+            return item.position == nil && item.name > last.name
+        }
+        // Nobody asks for those again; they only take their places.
+        items = Lock([DirectoryItem](repeating: last, count: count) + rest)
     }
 
     /// The listing; a new one for a reader who begins (again) at the start.

@@ -9,6 +9,17 @@ final class NodeTable: Sendable {
     private struct State {
         var nodes: [NodeID: Node] = [:]
         var nextID: UInt64 = NodeID.root.value + 1
+        /// The number that a node has had before, for the next one that is made.
+        var restoredID: NodeID?
+
+        mutating func takeID() -> NodeID {
+            if let id = restoredID {
+                restoredID = nil
+                return id
+            }
+            defer { nextID += 1 }
+            return NodeID(nextID)
+        }
 
         /// Takes `node` out when nothing needs it, and then the directories above it that only it needed.
         static func drop(_ node: Node, _ state: inout State) {
@@ -28,15 +39,18 @@ final class NodeTable: Sendable {
     }
 
     private let state = Lock(State())
+    /// Where the nodes that the kernel knows are noted; nil where nobody would read it.
+    private let record: MountRecord?
+
+    init(record: MountRecord? = nil) {
+        self.record = record
+    }
 
     var count: Int { state.withLock { $0.nodes.count } }
 
     /// A number that no node has had.
     func newID() -> NodeID {
-        state.withLock { state in
-            defer { state.nextID += 1 }
-            return NodeID(state.nextID)
-        }
+        state.withLock { $0.takeID() }
     }
 
     /// Adds a node that stays: the root and the directories Firn makes up.
@@ -63,8 +77,7 @@ final class NodeTable: Sendable {
     func child(_ parent: Node, _ name: FileName, orAdd make: (NodeID) -> Node) -> Node {
         state.withLock {
             if let present = parent.children[name] { return present }
-            let node = make(NodeID($0.nextID))
-            $0.nextID += 1
+            let node = make($0.takeID())
             $0.nodes[node.id] = node
             node.links = [NodeLink(parent: parent, name: name)]
             parent.children[name] = node
@@ -75,8 +88,7 @@ final class NodeTable: Sendable {
     /// A node without a name: of `O_TMPFILE`.
     func addNameless(_ make: (NodeID) -> Node) -> Node {
         state.withLock {
-            let node = make(NodeID($0.nextID))
-            $0.nextID += 1
+            let node = make($0.takeID())
             $0.nodes[node.id] = node
             return node
         }
@@ -93,15 +105,23 @@ final class NodeTable: Sendable {
                 $0.nodes[node.id] = node
                 for link in node.links { link.parent.children[link.name] = node }
             }
+            if node.lookups == 0 { note(node) }
             node.lookups += 1
             return true
         }
     }
 
+    private func note(_ node: Node) {
+        guard let record else { return }
+        for link in node.links { record.append(.named(node, in: link.parent, link.name)) }
+        if node.links.isEmpty { record.append(.nameless(node.id, inode: node.inode)) }
+    }
+
     func release(_ id: NodeID, count: UInt64) {
         state.withLock {
-            guard let node = $0.nodes[id] else { return }
+            guard let node = $0.nodes[id], node.lookups > 0 else { return }
             node.lookups -= min(count, node.lookups)
+            if node.lookups == 0 { record?.append(.dropped(id)) }
             State.drop(node, &$0)
         }
     }
@@ -138,6 +158,7 @@ final class NodeTable: Sendable {
         state.withLock { _ in
             node.links.append(NodeLink(parent: parent, name: name))
             parent.children[name] = node
+            if node.lookups > 0 { record?.append(.named(node, in: parent, name)) }
         }
     }
 
@@ -145,13 +166,27 @@ final class NodeTable: Sendable {
         state.withLock {
             guard let node = parent.children.removeValue(forKey: name) else { return }
             node.links.removeAll { $0.parent === parent && $0.name == name }
+            if node.lookups > 0 { record?.append(.unnamed(parent: parent.id, name)) }
             State.drop(node, &$0)
             State.drop(parent, &$0)
         }
     }
 
+    /// To be called before names are exchanged or moved on disk: who finds the record end there looks.
+    func willMove(
+        _ parent: Node, _ name: FileName, to newParent: Node, _ newName: FileName, request: UInt64
+    ) {
+        guard let record else { return }
+        state.withLock { _ in
+            guard let node = parent.children[name] else { return }
+            record.append(.moving(RecordedMove(node, parent, name, newParent, newName, request)))
+        }
+    }
+
     /// Makes the node at one place the node at another; whatever was there loses that name.
-    func move(_ parent: Node, _ name: FileName, to newParent: Node, _ newName: FileName) {
+    func move(
+        _ parent: Node, _ name: FileName, to newParent: Node, _ newName: FileName, request: UInt64
+    ) {
         state.withLock {
             guard let node = parent.children.removeValue(forKey: name) else { return }
             if let replaced = newParent.children[newName] {
@@ -161,11 +196,14 @@ final class NodeTable: Sendable {
             node.links.removeAll { $0.parent === parent && $0.name == name }
             node.links.append(NodeLink(parent: newParent, name: newName))
             newParent.children[newName] = node
+            record?.append(.moved(RecordedMove(node, parent, name, newParent, newName, request)))
             State.drop(parent, &$0)
         }
     }
 
-    func exchange(_ parent: Node, _ name: FileName, with other: Node, _ otherName: FileName) {
+    func exchange(
+        _ parent: Node, _ name: FileName, with other: Node, _ otherName: FileName, request: UInt64
+    ) {
         state.withLock { _ in
             guard let first = parent.children[name], let second = other.children[otherName] else { return }
             first.links.removeAll { $0.parent === parent && $0.name == name }
@@ -174,6 +212,46 @@ final class NodeTable: Sendable {
             second.links.append(NodeLink(parent: parent, name: name))
             parent.children[name] = second
             other.children[otherName] = first
+            record?.append(.exchanged(RecordedMove(first, parent, name, other, otherName, request)))
         }
+    }
+
+    // MARK: Going on where another daemon ended
+
+    /// Numbers from `next` on have not been given.
+    func resume(from next: UInt64) {
+        state.withLock { $0.nextID = max($0.nextID, next) }
+    }
+
+    /// Runs `make`; the first node it makes gets the number `id`, which the kernel knows. One thread at a time.
+    ///
+    /// - Returns: what `make` returns.
+    func restoring(_ id: NodeID, _ make: () throws(VFSError) -> Node?) throws(VFSError) -> Node? {
+        state.withLock { $0.restoredID = id }
+        defer { state.withLock { $0.restoredID = nil } }
+        let node = try make()
+        if let node, node.id == id {
+            // How often it was looked up is not known. The kernel gives all back at once, and more than is counted
+            // is nothing left.
+            state.withLock { _ in node.lookups = max(1, node.lookups) }
+        }
+        return node
+    }
+}
+
+extension RecordedChange {
+    fileprivate static func named(_ node: Node, in parent: Node, _ name: FileName) -> RecordedChange {
+        .named(node.id, inode: node.inode, parent: parent.id, name)
+    }
+}
+
+extension RecordedMove {
+    fileprivate init(
+        _ node: Node, _ parent: Node, _ name: FileName, _ newParent: Node, _ newName: FileName,
+        _ request: UInt64
+    ) {
+        self.init(
+            parent: parent.id, name: name, newParent: newParent.id, newName: newName, inode: node.inode,
+            request: request)
     }
 }

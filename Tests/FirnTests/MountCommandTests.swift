@@ -101,7 +101,7 @@ final class MountCommandTests {
     }
 
     @Test func `a dead daemon's mount is taken away by the next`() throws {
-        try tool.run("mount", "store", "mnt")
+        try tool.run("mount", "store", "mnt", "--no-supervise")
         _ = try shell("echo kept > mnt/staging/a")
         let owner = try #require(StoreOwnership.owner(directory.appending("store")))
         kill(owner, SIGKILL)

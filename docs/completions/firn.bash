@@ -202,7 +202,7 @@ _firn_init() {
 
 _firn_mount() {
     repeating_flags=()
-    non_repeating_flags=(--allow-other --foreground -f --debug --version -h --help)
+    non_repeating_flags=(--allow-other --foreground -f --debug --supervise --no-supervise --version -h --help)
     repeating_options=(-o)
     non_repeating_options=(--log-file)
     __firn_offer_flags_options 2

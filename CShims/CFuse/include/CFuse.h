@@ -17,8 +17,8 @@ struct firn_channel *firn_channel_new(void *owner);
 void firn_channel_free(struct firn_channel *channel);
 void *firn_channel_owner(void *channel);
 
-// To be called once, after fuse_session_mount. Returns 0, or -1 with errno.
-int firn_channel_attach(struct firn_channel *channel, struct fuse_session *session);
+// To be called once, with the descriptor of /dev/fuse. Returns 0, or -1 with errno.
+int firn_channel_attach(struct firn_channel *channel, struct fuse_session *session, int fd);
 
 // Receives and processes requests on the calling thread until the mount is gone or the channel is stopped.
 // Any number of threads may run it at once.
@@ -29,6 +29,26 @@ void firn_channel_stop(struct firn_channel *channel);
 
 // Whether the kernel has ended the connection: the mount is gone.
 int firn_channel_ended(struct firn_channel *channel);
+
+// Going on with a connection whose daemon has died (Linux 6.9): another process has kept /dev/fuse open.
+
+// The kernel's first request, by which a connection is set up, for whoever goes on with it. `length` stays 0
+// where the kernel cannot send requests again.
+struct firn_init {
+    uint64_t length;
+    char request[512] __attribute__((aligned(8)));
+};
+// To be called before any loop: keeps the first request there.
+void firn_channel_keep_init(struct firn_channel *channel, struct firn_init *init);
+// To be called after firn_channel_attach, before any loop: takes up what was agreed then.
+// Returns 0, or -1 with errno.
+int firn_channel_resume(struct firn_channel *channel, const struct firn_init *init);
+// Makes the kernel send every request again that has had no answer. Returns 0, or -1 with errno.
+int firn_channel_resend(struct firn_channel *channel);
+// The number of the request that the calling thread is at. Not of a thread it was handed to.
+uint64_t firn_request_number(void);
+// Whether the kernel sends it again, so that it may have been carried out already.
+int firn_request_is_repeated(void);
 
 // Passthrough (Linux 6.9): the kernel reads, writes and maps an open file's backing file without asking.
 

@@ -56,6 +56,21 @@ long firn_filesystem_type(int fd);
 // Starts a program in a session of its own; descriptors[i] becomes descriptor i of it, all others are closed.
 // Returns the process's id.
 int firn_spawn_detached(const char *program, char *const *arguments, const int *descriptors, int count);
+// The same in this session, as a child to be waited for.
+int firn_spawn_child(const char *program, char *const *arguments, const int *descriptors, int count);
+// man 2 memfd_create, with close-on-exec.
+int firn_memory_file(const char *name);
+// man 2 mmap: shared, readable and writable, no swap reserved. NULL and errno on failure.
+void *firn_map_shared(int fd, size_t length);
+void firn_unmap(void *memory, size_t length);
+// Gives back the memory or blocks of a range, which reads as zeros from then on. man 2 fallocate, PUNCH_HOLE
+int firn_punch_hole(int fd, long offset, long length);
+// Makes everything this thread wrote before seen before `value` is.
+void firn_publish(uint64_t *place, uint64_t value);
+// man 3 cmsg, SCM_RIGHTS: hands open files to the process at the other end of a Unix socket.
+int firn_send_descriptors(int socket, const int *descriptors, int count);
+// Waits for `count` of them. Returns how many came: 0 when the other end was closed before.
+int firn_receive_descriptors(int socket, int *descriptors, int count);
 // Terminal width in columns, 0 if fd is no terminal.
 int firn_terminal_columns(int fd);
 // Credentials of a connected Unix socket's peer, SO_PEERCRED.

@@ -91,6 +91,7 @@ extension JSONValue {
             "mountpoint": .string(mount.mountpoint),
             "pid": .integer(mount.pid),
             "passthrough": .bool(mount.isPassthrough),
+            "supervised": .bool(mount.isSupervised),
             "read_only": .bool(mount.isReadOnly),
             "inodes": .integer(mount.inodes),
             "open_files": .integer(mount.openFiles),

@@ -139,8 +139,6 @@ public final class ControlServer: Sendable {
         let thread = Thread(block: body)
         thread.stackSize = ThreadStack.byteCount
         thread.name = name
-        // Trees are walked recursively, and staging may be deep.
-        thread.stackSize = 16 << 20
         thread.start()
     }
 }

@@ -22,16 +22,18 @@ extension Session {
             guard let request = Request(request), let rawName = name else { return }
             let name = [UInt8](rawName)
             let value = [UInt8](UnsafeRawBufferPointer(start: value, count: size))
+            let caller = request.caller
             request.answerChange("setxattr") { (reply) throws(VFSError) in
-                try request.fileSystem.setExtendedAttribute(NodeID(node), name, value, flags: flags)
+                try request.fileSystem.setExtendedAttribute(
+                    NodeID(node), name, value, flags: flags, by: caller)
                 reply.done()
             }
         }
         table.removexattr = { request, node, name in
             guard let request = Request(request), let rawName = name else { return }
-            let name = [UInt8](rawName)
+            let (name, caller) = ([UInt8](rawName), request.caller)
             request.answerChange("removexattr") { (reply) throws(VFSError) in
-                try request.fileSystem.removeExtendedAttribute(NodeID(node), name)
+                try request.fileSystem.removeExtendedAttribute(NodeID(node), name, by: caller)
                 reply.done()
             }
         }

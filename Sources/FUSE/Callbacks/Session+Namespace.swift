@@ -37,33 +37,34 @@ extension Session {
         }
         table.link = { request, node, parent, name in
             guard let request = Request(request), let rawName = name else { return }
-            let name = FileName(rawName)
+            let (name, caller) = (FileName(rawName), request.caller)
             request.answerChange("link") { (reply) throws(VFSError) in
-                reply.entry(try request.fileSystem.link(NodeID(node), NodeID(parent), name))
+                reply.entry(try request.fileSystem.link(NodeID(node), NodeID(parent), name, by: caller))
             }
         }
         table.unlink = { request, parent, name in
             guard let request = Request(request), let rawName = name else { return }
-            let name = FileName(rawName)
+            let (name, caller) = (FileName(rawName), request.caller)
             request.answerChange("unlink") { (reply) throws(VFSError) in
-                try request.fileSystem.remove(NodeID(parent), name, isDirectory: false)
+                try request.fileSystem.remove(NodeID(parent), name, isDirectory: false, by: caller)
                 reply.done()
             }
         }
         table.rmdir = { request, parent, name in
             guard let request = Request(request), let rawName = name else { return }
-            let name = FileName(rawName)
+            let (name, caller) = (FileName(rawName), request.caller)
             request.answerChange("rmdir") { (reply) throws(VFSError) in
-                try request.fileSystem.remove(NodeID(parent), name, isDirectory: true)
+                try request.fileSystem.remove(NodeID(parent), name, isDirectory: true, by: caller)
                 reply.done()
             }
         }
         table.rename = { request, parent, name, newParent, newName, flags in
             guard let request = Request(request), let rawName = name, let rawNewName = newName else { return }
-            let (name, newName) = (FileName(rawName), FileName(rawNewName))
+            let (name, newName, caller) = (FileName(rawName), FileName(rawNewName), request.caller)
             request.answerChange("rename") { (reply) throws(VFSError) in
                 try request.fileSystem.rename(
-                    NodeID(parent), name, to: NodeID(newParent), newName, mode: try RenameMode(flags: flags))
+                    NodeID(parent), name, to: NodeID(newParent), newName, mode: try RenameMode(flags: flags),
+                    by: caller)
                 reply.done()
             }
         }

@@ -16,6 +16,9 @@ public final class Workspace: Sendable {
     public let gate = Gate()
     public let overlay: Overlay
 
+    /// Files that programs have open and that have lost their names.
+    public let unlinked: UnlinkedFiles
+
     let directory: Descriptor
     let digests = DigestCache()
     private let state: Lock<State>
@@ -44,6 +47,7 @@ public final class Workspace: Sendable {
     ) throws(StoreError) {
         self.name = name
         self.directory = directory
+        unlinked = UnlinkedFiles(in: directory)
         self.overlay = overlay
         let hasUpper = try system("look at", name) { () throws(Errno) in
             try Syscall.statIfPresent(at: directory.fd, Workspace.upperName) != nil
@@ -67,6 +71,7 @@ public final class Workspace: Sendable {
     init(reading name: String, in directory: Descriptor, overlay: Overlay) throws(StoreError) {
         self.name = name
         self.directory = directory
+        unlinked = UnlinkedFiles(in: directory)
         self.overlay = overlay
         let opened = try Workspace.openUpper(directory)
         state = Lock(State(upper: opened.upper, mark: opened.mark))

@@ -8,30 +8,34 @@ extension Syscall {
     public struct Listed: Sendable {
         public let name: FileName
         public let kind: EntryKind
+        /// Where the filesystem's listing goes on behind it: the same in every listing of the directory, and larger
+        /// than those of the names before it.
+        public let position: Int64
     }
 
     /// The names in a directory without `.` and `..`, in the order the filesystem gives. See: `man 3 readdir`.
     public static func names(at directory: Int32, _ path: RawPath) throws(Errno) -> [FileName] {
         var names: [FileName] = []
-        try forEachEntry(at: directory, path) { name, _ in names.append(name) }
+        try forEachEntry(at: directory, path) { name, _, _ in names.append(name) }
         return names
     }
 
     /// The same with what each is; costs a `stat` on filesystems whose directories do not say.
     public static func entries(at directory: Int32, _ path: RawPath) throws(Errno) -> [Listed] {
         var entries: [Listed] = []
-        var unsure: [FileName] = []
-        try forEachEntry(at: directory, path) { name, type in
+        var unsure: [(FileName, Int64)] = []
+        try forEachEntry(at: directory, path) { name, type, position in
             if let kind = kind(type) {
-                entries.append(Listed(name: name, kind: kind))
+                entries.append(Listed(name: name, kind: kind, position: position))
             } else {
-                unsure.append(name)
+                unsure.append((name, position))
             }
         }
-        for name in unsure {
+        for (name, position) in unsure {
             let child = path.appending(name)
             guard let status = try statIfPresent(at: directory, child) else { continue }
-            if let kind = EntryKind(mode: status.st_mode) { entries.append(Listed(name: name, kind: kind)) }
+            guard let kind = EntryKind(mode: status.st_mode) else { continue }
+            entries.append(Listed(name: name, kind: kind, position: position))
         }
         return entries
     }
@@ -50,7 +54,7 @@ extension Syscall {
     }
 
     private static func forEachEntry(
-        at directory: Int32, _ path: RawPath, _ body: (FileName, UInt8) -> Void
+        at directory: Int32, _ path: RawPath, _ body: (FileName, UInt8, Int64) -> Void
     ) throws(Errno) {
         let fd = try path.withCString { path throws(Errno) in
             try check { openat(directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0) }
@@ -69,7 +73,8 @@ extension Syscall {
             }
             let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             let isDots = bytes.first == UInt8(ascii: ".") && (bytes.count == 1 || bytes == [46, 46])
-            if !isDots { body(FileName(unchecked: bytes), entry.pointee.d_type) }
+            if isDots { continue }
+            body(FileName(unchecked: bytes), entry.pointee.d_type, Int64(entry.pointee.d_off))
         }
     }
 

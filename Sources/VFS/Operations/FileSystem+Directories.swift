@@ -8,7 +8,9 @@ extension FileSystem {
     public func openDirectory(_ id: NodeID) throws(VFSError) -> (HandleID, isConstant: Bool) {
         let node = try node(id)
         guard node.isDirectory else { throw VFSError(.notDirectory) }
-        return (directories.add(DirectoryHandle(node)), node is SealedNode)
+        let handle = directories.add(DirectoryHandle(node))
+        record?.append(.openedDirectory(handle, id))
+        return (handle, node is SealedNode)
     }
 
     /// Lists names from `position` on, `.` and `..` first, as long as `emit` takes them.
@@ -66,6 +68,7 @@ extension FileSystem {
         let directory = try directories.find(handle)
         let items = try directory.listing(restarting: position == 0)
         var index = max(0, position)
+        defer { if index > position, index > 2 { note(handle, items[Int(index - 3)], count: index - 2) } }
         while index < Int64(items.count) + 2 {
             let item = index < 2 ? nil : items[Int(index - 2)]
             do throws(VFSError) {
@@ -79,7 +82,14 @@ extension FileSystem {
         }
     }
 
-    public func releaseDirectory(_ handle: HandleID) { _ = directories.remove(handle) }
+    /// For who goes on with the listing: by what it has got, since names may come and go.
+    private func note(_ handle: HandleID, _ last: DirectoryItem, count: Int64) {
+        record?.append(.listed(handle, count: count, last.name, position: last.position))
+    }
+
+    public func releaseDirectory(_ handle: HandleID) {
+        if directories.remove(handle) != nil { record?.append(.closedDirectory(handle)) }
+    }
 
     /// Durable when it returns: names made, moved and removed in it.
     public func syncDirectory(_ handle: HandleID) throws(VFSError) {

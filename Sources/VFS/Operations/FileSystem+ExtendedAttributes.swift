@@ -18,13 +18,18 @@ extension FileSystem {
 
     /// See: `man 2 setxattr`.
     public func setExtendedAttribute(
-        _ id: NodeID, _ name: [UInt8], _ value: [UInt8], flags: Int32
+        _ id: NodeID, _ name: [UInt8], _ value: [UInt8], flags: Int32, by caller: Caller
     ) throws(VFSError) {
-        try node(id).setExtendedAttribute(name, value, flags: flags)
+        // One that has been set already may be there.
+        try node(id).setExtendedAttribute(name, value, flags: caller.isRepeated ? 0 : flags)
     }
 
     /// See: `man 2 removexattr`.
-    public func removeExtendedAttribute(_ id: NodeID, _ name: [UInt8]) throws(VFSError) {
-        try node(id).removeExtendedAttribute(name)
+    public func removeExtendedAttribute(
+        _ id: NodeID, _ name: [UInt8], by caller: Caller
+    ) throws(VFSError) {
+        do throws(VFSError) { try node(id).removeExtendedAttribute(name) } catch {
+            guard caller.isRepeated, error.code == .noData else { throw error }
+        }
     }
 }

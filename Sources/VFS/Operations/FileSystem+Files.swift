@@ -7,7 +7,9 @@ internal import SystemPackage
 extension FileSystem {
     /// See: `man 2 open`.
     public func open(_ id: NodeID, _ mode: OpenMode, by caller: Caller) throws(VFSError) -> OpenedFile {
-        opened(try node(id).open(mode, by: caller))
+        let node = try node(id)
+        if caller.isRepeated { releaseUnanswered(caller.request) }
+        return opened(try node.open(mode, by: caller), mode, by: caller)
     }
 
     /// Whether opening copies bytes first, so that it should not keep others waiting.
@@ -15,10 +17,14 @@ extension FileSystem {
         table.node(id)?.isSlowToOpen(mode) ?? false
     }
 
-    private func opened(_ handle: FileHandle) -> OpenedFile {
-        OpenedFile(
-            handle: files.add(handle), keepsCache: handle.opened.keepsCache, isDirect: handle.opened.isDirect,
-            backing: handle.backing)
+    private func opened(_ handle: FileHandle, _ mode: OpenMode, by caller: Caller) -> OpenedFile {
+        let backing = handle.backing
+        let id = files.add(handle)
+        record?.append(
+            .opened(id, handle.node.id, mode, backing: backing?.id ?? 0, request: caller.request))
+        return OpenedFile(
+            handle: id, keepsCache: handle.opened.keepsCache, isDirect: handle.opened.isDirect,
+            backing: backing)
     }
 
     /// Makes a file and opens it. See: `man 2 open`, O_CREAT.
@@ -27,8 +33,12 @@ extension FileSystem {
     ) throws(VFSError) -> (Entry, OpenedFile) {
         guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
         guard let parent = try node(parent) as? StagingNode else { throw .readOnly }
+        if caller.isRepeated {
+            releaseUnanswered(caller.request)
+            try removeUnfinished(parent, name)
+        }
         let (node, handle) = try parent.tree.createOpen(in: parent, name, mode: mode, by: caller)
-        return try answered(node, handle)
+        return try answered(node, handle, by: caller)
     }
 
     /// Makes a file without a name and opens it. See: `man 2 open`, O_TMPFILE.
@@ -36,14 +46,16 @@ extension FileSystem {
         _ parent: NodeID, mode: UInt16, by caller: Caller
     ) throws(VFSError) -> (Entry, OpenedFile) {
         guard let parent = try node(parent) as? StagingNode else { throw .readOnly }
+        if caller.isRepeated { releaseUnanswered(caller.request) }
         let (node, handle) = try parent.tree.createNameless(in: parent, mode: mode, by: caller)
-        return try answered(node, handle)
+        return try answered(node, handle, by: caller)
     }
 
     private func answered(
-        _ node: Node, _ handle: FileHandle
+        _ node: Node, _ handle: FileHandle, by caller: Caller
     ) throws(VFSError) -> (Entry, OpenedFile) {
-        do throws(VFSError) { return (try entry(node), opened(handle)) } catch {
+        let mode = OpenMode(reads: true, writes: true, truncates: false)
+        do throws(VFSError) { return (try entry(node), opened(handle, mode, by: caller)) } catch {
             handle.release()
             throw error
         }
@@ -74,7 +86,16 @@ extension FileSystem {
         try files.find(handle).sync(dataOnly: dataOnly)
     }
 
-    public func release(_ handle: HandleID) { files.remove(handle)?.release() }
+    public func release(_ handle: HandleID) {
+        guard let open = files.remove(handle) else { return }
+        record?.append(.closed(handle))
+        open.release()
+    }
+
+    /// Closes what a daemon that died had opened for a request and told nobody of.
+    private func releaseUnanswered(_ request: UInt64) {
+        if let handle = unanswered.withLock({ $0.removeValue(forKey: request) }) { release(handle) }
+    }
 
     /// See: `man 2 fallocate`.
     public func allocate(

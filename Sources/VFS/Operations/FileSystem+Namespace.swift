@@ -29,27 +29,54 @@ extension FileSystem {
         _ parent: NodeID, _ name: FileName, _ new: NewNode, by caller: Caller
     ) throws(VFSError) -> Entry {
         guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
-        return try entry(try node(parent).create(name, new, by: caller))
+        let parent = try node(parent)
+        if caller.isRepeated { try removeUnfinished(parent, name) }
+        return try entry(parent.create(name, new, by: caller))
+    }
+
+    /// Takes away what a daemon that died may have made and told nobody of, so that it is made whole. The kernel
+    /// has asked for a name that it knew to be free, and lets nobody else at the directory until it is answered.
+    func removeUnfinished(_ parent: Node, _ name: FileName) throws(VFSError) {
+        guard let node = try parent.child(name) else { return }
+        defer { table.dropIfUnused(node) }
+        let attributes = try node.attributes()
+        if node.kind == .file, attributes.size > 0 || attributes.linkCount > 1 { return }
+        do throws(VFSError) { try parent.remove(name, isDirectory: node.isDirectory) } catch {
+            if error.code != .directoryNotEmpty { throw error }
+        }
     }
 
     /// See: `man 2 link`.
-    public func link(_ id: NodeID, _ parent: NodeID, _ name: FileName) throws(VFSError) -> Entry {
+    public func link(
+        _ id: NodeID, _ parent: NodeID, _ name: FileName, by caller: Caller
+    ) throws(VFSError) -> Entry {
         guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
         let node = try node(id)
-        try self.node(parent).link(node, as: name)
+        let directory = try self.node(parent)
+        do throws(VFSError) { try directory.link(node, as: name) } catch {
+            guard caller.isRepeated, error.code == .fileExists, try directory.child(name) === node else {
+                throw error
+            }
+        }
         return try entry(node)
     }
 
     /// See: `man 2 unlink`, `man 2 rmdir`.
-    public func remove(_ parent: NodeID, _ name: FileName, isDirectory: Bool) throws(VFSError) {
-        try node(parent).remove(name, isDirectory: isDirectory)
+    public func remove(
+        _ parent: NodeID, _ name: FileName, isDirectory: Bool, by caller: Caller
+    ) throws(VFSError) {
+        do throws(VFSError) { try node(parent).remove(name, isDirectory: isDirectory) } catch {
+            guard caller.isRepeated, error.code == .noSuchFileOrDirectory else { throw error }
+        }
     }
 
     /// See: `man 2 renameat2`. EROFS into and out of what cannot be changed.
     public func rename(
-        _ parent: NodeID, _ name: FileName, to newParent: NodeID, _ newName: FileName, mode: RenameMode
+        _ parent: NodeID, _ name: FileName, to newParent: NodeID, _ newName: FileName, mode: RenameMode,
+        by caller: Caller
     ) throws(VFSError) {
         guard newName.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
-        try node(parent).rename(name, to: try node(newParent), newName, mode)
+        if caller.isRepeated, wasMoved(by: caller.request) { return }
+        try node(parent).rename(name, to: try node(newParent), newName, mode, request: caller.request)
     }
 }

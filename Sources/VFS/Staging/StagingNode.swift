@@ -23,6 +23,8 @@ final class StagingNode: Node, @unchecked Sendable {
     var openCount = 0
     /// How many of them write.
     var writeCount = 0
+    /// Whether it is kept among the unlinked files, for the next daemon: see ``StagingTree/keepUnlinked(_:)``.
+    var isKeptUnlinked = false
     /// What was last known of it, once it has no name.
     var lastAttributes: Attributes?
     /// Whether a directory gives its children access lists; nil where not asked yet.
@@ -100,12 +102,12 @@ final class StagingNode: Node, @unchecked Sendable {
         try tree.remove(name, in: self, isDirectory: isDirectory)
     }
 
-    override func rename(_ name: FileName, to target: Node, _ newName: FileName, _ mode: RenameMode)
-        throws(VFSError)
-    {
+    override func rename(
+        _ name: FileName, to target: Node, _ newName: FileName, _ mode: RenameMode, request: UInt64
+    ) throws(VFSError) {
         // Nothing outside of staging can be changed.
         guard let target = target as? StagingNode, target.tree === tree else { throw .readOnly }
-        try tree.rename(name, in: self, to: newName, in: target, mode)
+        try tree.rename(name, in: self, to: newName, in: target, mode, request: request)
     }
 
     override func syncDirectory() throws(VFSError) { try tree.syncDirectory(self) }
@@ -114,6 +116,10 @@ final class StagingNode: Node, @unchecked Sendable {
 
     override func open(_ mode: OpenMode, by caller: Caller) throws(VFSError) -> FileHandle {
         try tree.open(self, mode, by: caller)
+    }
+
+    override func reopen(_ mode: OpenMode, backing: KnownBacking?) throws(VFSError) -> FileHandle {
+        try tree.reopen(self, writes: mode.writes || mode.truncates, backing: backing)
     }
 
     override func isSlowToOpen(_ mode: OpenMode) -> Bool {

@@ -23,7 +23,9 @@ extension StagingTree {
     private func namelessAttributes(of node: StagingNode) throws(VFSError) -> Attributes {
         if node.isUpper, let file = node.file, !file.isBlob {
             let status = try called { () throws(Errno) in try Syscall.status(file.descriptor) }
-            return Attributes(status, of: node)
+            var attributes = Attributes(status, of: node)
+            if node.isKeptUnlinked, attributes.linkCount > 0 { attributes.linkCount -= 1 }
+            return attributes
         }
         guard var attributes = node.lastAttributes else { throw .stale }
         attributes.linkCount = 0

@@ -60,7 +60,7 @@ extension StagingTree {
             descriptor, isWritable: writes, isBlob: false, backing: try backing(descriptor))
     }
 
-    private func sealedBytes(_ node: StagingNode) -> (digest: Digest, size: UInt64)? {
+    func sealedBytes(_ node: StagingNode) -> (digest: Digest, size: UInt64)? {
         if case .base(let entry) = node.form, let digest = entry.blob { return (digest, entry.size) }
         return node.reference
     }
@@ -71,6 +71,7 @@ extension StagingTree {
             if handle.writes != nil { node.writeCount -= 1 }
             if node.openCount == 0 {
                 node.file = nil
+                discardUnlinked(node)
             } else if node.writeCount == 0 {
                 // Only readers are left: the seal must not take this descriptor for a writer's.
                 node.file?.stopWriting()

@@ -20,7 +20,9 @@ extension StagingTree {
                 if node.baseTree != nil { decided.insert(found.name) }
                 // A whiteout is a character device, and so may be a device.
                 if found.kind == .characterDevice, try isWhiteout(place, found.name) { continue }
-                items.append(DirectoryItem(name: found.name, kind: found.kind, inode: nil))
+                items.append(
+                    DirectoryItem(
+                        name: found.name, kind: found.kind, inode: nil, position: found.position))
             }
         }
         if let tree = node.baseTree {
@@ -97,7 +99,9 @@ extension StagingTree {
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
             node.file = StagedFile(
                 descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor))
-            return (node, try handle(node, writes: true))
+            let handle = try handle(node, writes: true)
+            keepUnlinked(node)
+            return (node, handle)
         }
     }
 
@@ -207,6 +211,7 @@ extension StagingTree {
                 }
             }
             self.table.addLink(node, parent, name)
+            discardUnlinked(node)
             if let backing = node.backing { links.byBacking[backing] = node }
         }
     }
@@ -222,6 +227,7 @@ extension StagingTree {
             if isDirectory, try !listing(of: node).isEmpty { throw VFSError(.directoryNotEmpty) }
             let isInBase = try baseEntry(name, in: parent) != nil
             node.lastAttributes = try currentAttributes(of: node)
+            keepUnlinked(node)
             let place = try place(parent, name)
             try stored { () throws(StoreError) in
                 if !node.isUpper {
@@ -251,7 +257,7 @@ extension StagingTree {
 
     func rename(
         _ name: FileName, in parent: StagingNode, to newName: FileName, in newParent: StagingNode,
-        _ mode: RenameMode
+        _ mode: RenameMode, request: UInt64
     ) throws(VFSError) {
         try changing(parent) { links throws(VFSError) in
             guard let node = try self.child(parent, name, &links) else { throw .notFound }
@@ -266,20 +272,23 @@ extension StagingTree {
             if mode == .exchange {
                 guard let replaced else { throw .notFound }
                 try materialize(replaced)
+                self.table.willMove(parent, name, to: newParent, newName, request: request)
                 try stored { () throws(StoreError) in try workspace.overlay.exchange(source, target) }
-                self.table.exchange(parent, name, with: newParent, newName)
+                self.table.exchange(parent, name, with: newParent, newName, request: request)
                 return
             }
             if let replaced {
                 try requireReplaceable(replaced, by: node)
                 replaced.lastAttributes = try currentAttributes(of: replaced)
+                keepUnlinked(replaced)
             }
+            self.table.willMove(parent, name, to: newParent, newName, request: request)
             let isInBase = try baseEntry(name, in: parent) != nil
             try stored { () throws(StoreError) in
                 try workspace.overlay.move(
                     source, to: target, isDirectory: node.isDirectory, leavesWhiteout: isInBase)
             }
-            self.table.move(parent, name, to: newParent, newName)
+            self.table.move(parent, name, to: newParent, newName, request: request)
             if let replaced { forgetIfGone(replaced, &links) }
         }
     }

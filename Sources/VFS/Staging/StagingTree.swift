@@ -24,13 +24,16 @@ final class StagingTree: Sendable {
         var byBacking: [UInt64: StagingNode] = [:]
     }
 
+    /// Whether open files without a name are kept for the next daemon.
+    let keepsUnlinked: Bool
     /// Gives a file to the kernel, if it takes it.
     private let register: @Sendable (Descriptor) -> BackingFile?
 
     init(
-        _ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID,
+        _ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID, keepsUnlinked: Bool,
         register: @escaping @Sendable (Descriptor) -> BackingFile?
     ) throws(VFSError) {
+        self.keepsUnlinked = keepsUnlinked
         self.register = register
         self.workspace = workspace
         self.store = store

@@ -124,6 +124,10 @@ final class ControlFile: Node, @unchecked Sendable {
     }
 
     override func open(_ mode: OpenMode, by caller: Caller) throws(VFSError) -> FileHandle {
+        try reopen(mode, backing: nil)
+    }
+
+    override func reopen(_ mode: OpenMode, backing: KnownBacking?) throws(VFSError) -> FileHandle {
         switch content {
         case .text(let text):
             if mode.writes { throw VFSError(.permissionDenied) }
@@ -182,6 +186,8 @@ private final class ControlCommitHandle: FileHandle, @unchecked Sendable {
             case .done: pending.removeAll()
             case .failed(let error):
                 pending.removeAll()
+                // The daemon that died had committed it.
+                if caller.isRepeated, error.code == .nothingToCommit { return bytes.count }
                 throw VFSError(error)
             }
             return bytes.count

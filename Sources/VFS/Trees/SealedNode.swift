@@ -68,13 +68,18 @@ final class SealedNode: Node, @unchecked Sendable {
         return SealedFile(self, try openBlob(blob))
     }
 
-    private func openBlob(_ digest: Digest) throws(VFSError) -> OpenBlob {
+    override func reopen(_ mode: OpenMode, backing: KnownBacking?) throws(VFSError) -> FileHandle {
+        guard let blob = entry.blob else { throw .stale }
+        return SealedFile(self, try openBlob(blob, backing))
+    }
+
+    private func openBlob(_ digest: Digest, _ known: KnownBacking? = nil) throws(VFSError) -> OpenBlob {
         try blob.withLock { (shared) throws(VFSError) in
             if let open = shared.blob { return open }
             let descriptor = try stored { () throws(StoreError) in
                 try fileSystem.store.blobs.open(digest, size: entry.size)
             }
-            let open = OpenBlob(descriptor, fileSystem.backing(descriptor))
+            let open = OpenBlob(descriptor, known?.file() ?? fileSystem.backing(descriptor))
             shared.blob = open
             return open
         }

@@ -11,7 +11,12 @@ extension Firn {
             abstract: "Mount a store.",
             discussion: """
                 The command ends when the mount can be used; the daemon stays in the background and logs to \
-                STORE/firn.log. With --foreground it is the daemon itself and logs to standard error.
+                STORE/firn.log. With --foreground it stays, and logs to standard error.
+
+                A supervisor keeps the mount when the daemon dies, and starts another: programs wait for a \
+                moment and go on. 'firn status' says whether the kernel lets it (Linux 6.9 does); with \
+                --no-supervise there is none, and a daemon that dies leaves a mount that fails with ENOTCONN \
+                until the store is mounted again.
 
                 Root mounts directly; other users need fusermount3 (Debian package fuse3), and \
                 'user_allow_other' in /etc/fuse.conf for --allow-other. As /sbin/mount.firn the program is \
@@ -37,7 +42,8 @@ extension Firn {
 
         @Option(
             name: .customShort("o"),
-            help: ArgumentHelp("ro, allow_other or debug, as for mount(8).", valueName: "options"))
+            help: ArgumentHelp(
+                "ro, allow_other, nosupervise or debug, as for mount(8).", valueName: "options"))
         var options: [String] = []
 
         @Option(
@@ -48,16 +54,36 @@ extension Firn {
         @Flag(help: "Log every request of the kernel.")
         var debug = false
 
+        @Flag(
+            inversion: .prefixedNo,
+            help: ArgumentHelp(
+                "Start another daemon when one dies, so that programs with open files see a pause."))
+        var supervise = true
+
+        // What the supervisor and the tool in the background say to each other.
         @Option(help: .hidden)
         var readyFd: Int32?
+
+        @Option(help: .hidden)
+        var recordFd: Int32?
+
+        @Option(help: .hidden)
+        var supervisorFd: Int32?
+
+        @Flag(help: .hidden)
+        var resume = false
 
         func run() throws {
             let parsed = try MountOptionList(options.joined(separator: ","), isSloppy: false)
             let request = MountRequest(
                 store: store, mountpoint: mountpoint, allowsOther: allowOther || parsed.allowsOther,
-                isReadOnly: parsed.isReadOnly, isDebugging: debug || parsed.isDebugging, logFile: logFile)
-            if foreground || readyFd != nil {
-                try request.runDaemon(readyDescriptor: readyFd)
+                isReadOnly: parsed.isReadOnly, isDebugging: debug || parsed.isDebugging, logFile: logFile,
+                isSupervised: supervise && parsed.isSupervised)
+            if let recordFd, let supervisorFd {
+                let supervision = try Supervision(record: recordFd, socket: supervisorFd, resumes: resume)
+                try request.serve(readyDescriptor: readyFd, supervision: supervision)
+            } else if foreground || readyFd != nil {
+                try request.serve(readyDescriptor: readyFd, supervision: nil)
             } else {
                 try request.startInBackground()
             }

@@ -14,7 +14,9 @@ final class Daemon: Sendable {
     private let options: DaemonOptions
     private let logger: Logger
     private let started: Timestamp
+    private let workspace: Workspace
     private let engine: Engine
+    private let supervision: Supervision?
     private let mount: MountReference
 
     /// What hooks and control files lead to: made after them, gone before them.
@@ -46,31 +48,40 @@ final class Daemon: Sendable {
 
     /// Mounts, serves until it is unmounted or told to end, and leaves nothing behind.
     ///
-    /// - Parameter ready: called once, when the mount can be used; not called where this throws before.
-    static func run(_ options: DaemonOptions, logger: Logger, ready: () -> Void) throws(StoreError) {
+    /// - Parameters:
+    ///   - supervision: what to leave for the next daemon, and what to go on with; nil without a supervisor.
+    ///   - ready: called once, when the mount can be used; not called where this throws before.
+    static func run(
+        _ options: DaemonOptions, logger: Logger, supervision: Supervision?, ready: () -> Void
+    ) throws(StoreError) {
         guard firn_block_termination() == 0 else {
             throw StoreError(Errno(rawValue: errno), doing: "block signals", subject: "")
         }
         // Modes come from the kernel complete; open files are many.
         umask(0)
         _ = firn_raise_descriptor_limit()
-        try Daemon(options, logger).serve(ready)
+        try Daemon(options, logger, supervision).serve(ready)
     }
 
-    private init(_ options: DaemonOptions, _ logger: Logger) throws(StoreError) {
+    private init(
+        _ options: DaemonOptions, _ logger: Logger, _ supervision: Supervision?
+    ) throws(StoreError) {
         self.options = options
+        self.supervision = supervision
         self.logger = logger
         started = Store.clock()
-        store = try Store.open(at: options.store, .owning)
-        let workspace = try store.workspace()
+        store = try Store.open(at: options.store, .owning, lock: supervision?.inherited?.lock)
+        workspace = try store.workspace()
         mount = MountReference()
         engine = Engine(
-            store: store, workspace: workspace, hooks: Daemon.hooks(mount, options, started, logger))
+            store: store, workspace: workspace,
+            hooks: Daemon.hooks(mount, options, supervision, started, logger))
         let fileSystem: FileSystem
         do throws(VFSError) {
             fileSystem = try FileSystem(
                 store: store, workspace: workspace, control: Daemon.controlFiles(mount),
-                owner: Owner(uid: geteuid(), gid: getegid()), started: started)
+                owner: Owner(uid: geteuid(), gid: getegid()), started: started,
+                record: supervision?.record)
         } catch {
             throw StoreError(.system(error.code), error.message, subject: options.store)
         }
@@ -82,13 +93,7 @@ final class Daemon: Sendable {
 
     private func serve(_ ready: () -> Void) throws(StoreError) {
         guard let fileSystem = mount.fileSystem else { preconditionFailure("set by init") }
-        let session = try Session(
-            fileSystem,
-            MountOptions(
-                mountpoint: options.mountpoint, source: store.path, allowsOther: options.allowOther,
-                isReadOnly: options.readOnly, passesThrough: true,
-                threadCount: max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
-            logger: logger)
+        let session = try connect(fileSystem)
         mount.parts.withLock { $0.session = session }
         let server = ControlServer(engine)
         do throws(StoreError) { try server.start() } catch {
@@ -96,21 +101,45 @@ final class Daemon: Sendable {
             throw error
         }
         session.start()
-        logger.notice("mounted", metadata: ["store": "\(store.path)", "mountpoint": "\(options.mountpoint)"])
+        logger.notice(
+            supervision?.inherited == nil ? "mounted" : "goes on with the mount",
+            metadata: ["store": "\(store.path)", "mountpoint": "\(options.mountpoint)"])
+        if let lock = store.lock { supervision?.leave(connection: session.descriptor, lock: lock.fd) }
         ready()
         session.stopOnTermination()
         session.wait()
         server.stop()
+        if supervision?.inherited != nil, !session.hasEnded {
+            // libfuse takes away only what it has mounted itself. A mount that stays answers ENOTCONN.
+            try? Mountpoint.detach(options.mountpoint)
+        }
         session.close()
         mount.parts.withLock { $0 = MountReference.Parts() }
         logger.notice("unmounted", metadata: ["mountpoint": "\(options.mountpoint)"])
         try store.close()
     }
 
+    /// Mounts, or goes on with a mount.
+    private func connect(_ fileSystem: FileSystem) throws(StoreError) -> Session {
+        let options = MountOptions(
+            mountpoint: options.mountpoint, source: store.path, allowsOther: options.allowOther,
+            isReadOnly: options.readOnly, passesThrough: true,
+            threadCount: max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        if let supervision, let inherited = supervision.inherited {
+            return try Session(
+                resuming: inherited.connection.fd, fileSystem, options, record: supervision.record,
+                logger: logger)
+        }
+        // Of a daemon after which nobody went on.
+        try workspace.unlinked.discardAll(but: [])
+        return try Session(fileSystem, options, record: supervision?.record, logger: logger)
+    }
+
     // MARK: What the engine tells the mount
 
     private static func hooks(
-        _ mount: MountReference, _ options: DaemonOptions, _ started: Timestamp, _ logger: Logger
+        _ mount: MountReference, _ options: DaemonOptions, _ supervision: Supervision?, _ started: Timestamp,
+        _ logger: Logger
     ) -> MountHooks {
         MountHooks(
             versionsChanged: {
@@ -138,7 +167,8 @@ final class Daemon: Sendable {
                 return MountStatus(
                     mountpoint: options.mountpoint, pid: getpid(),
                     isPassthrough: mount.session?.hasPassthrough ?? false,
-                    isReadOnly: options.readOnly, inodes: counts.nodes, openFiles: counts.openFiles,
+                    isReadOnly: options.readOnly, isSupervised: supervision?.isUsable ?? false,
+                    inodes: counts.nodes, openFiles: counts.openFiles,
                     started: started)
             })
     }

@@ -4,6 +4,4 @@ struct DaemonOptions: Hashable, Sendable {
     var mountpoint: String
     var allowOther: Bool
     var readOnly: Bool
-    var isForeground: Bool
-    var debug: Bool
 }

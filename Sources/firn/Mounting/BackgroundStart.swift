@@ -26,12 +26,18 @@ enum BackgroundStart {
         }
         try spawn(arguments, [null.fd, log.fd, log.fd, writing])
         close(writing)
-        let answer = readToEnd(reading)
-        if let json = try? JSONParser.parse(answer) {
-            if json["ok"].bool == true { return }
-            if !json["error"].isNull { throw json["error"].storeError }
-        }
-        throw died(logPath, log, from: start)
+        let pipe = Descriptor(reading)
+        guard try readReport(pipe.fd) else { throw died(logPath, log, from: start) }
+    }
+
+    /// Waits for what a daemon reports with ``report(_:to:)``.
+    ///
+    /// - Returns: whether it did; false when it ended without a word.
+    /// - Throws: the ``StoreError`` it reported.
+    static func readReport(_ descriptor: Int32) throws(StoreError) -> Bool {
+        guard let json = try? JSONParser.parse(readToEnd(descriptor)) else { return false }
+        if !json["error"].isNull { throw json["error"].storeError }
+        return json["ok"].bool == true
     }
 
     /// What the daemon is to write when it is ready, or fails to be.
@@ -73,7 +79,6 @@ enum BackgroundStart {
     }
 
     private static func readToEnd(_ descriptor: Int32) -> [UInt8] {
-        defer { close(descriptor) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {

@@ -28,7 +28,8 @@ struct MountHelper {
             if helper.isFake { return 0 }
             try MountRequest(
                 store: helper.words[0], mountpoint: helper.words[1], allowsOther: parsed.allowsOther,
-                isReadOnly: parsed.isReadOnly, isDebugging: parsed.isDebugging
+                isReadOnly: parsed.isReadOnly, isDebugging: parsed.isDebugging,
+                isSupervised: parsed.isSupervised
             ).startInBackground()
             return 0
         } catch let error as StoreError {

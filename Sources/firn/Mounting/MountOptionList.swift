@@ -5,6 +5,7 @@ struct MountOptionList: Hashable {
     private(set) var allowsOther = false
     private(set) var isReadOnly = false
     private(set) var isDebugging = false
+    private(set) var isSupervised = true
 
     /// Meant for mount(8), systemd or the kernel, or what Firn does anyway.
     private static let ignored: Set<String> = [
@@ -26,13 +27,15 @@ struct MountOptionList: Hashable {
             case "ro": isReadOnly = true
             case "rw": isReadOnly = false
             case "debug": isDebugging = true
+            case "supervise": isSupervised = true
+            case "nosupervise": isSupervised = false
             case _ where MountOptionList.ignored.contains(option): break
             case _ where MountOptionList.ignoredPrefixes.contains(where: { option.hasPrefix($0) }): break
             default:
                 if isSloppy { continue }
                 throw StoreError(
                     .invalidInput, "there is no such mount option", subject: option,
-                    hint: "there are ro, rw, allow_other and debug")
+                    hint: "there are ro, rw, allow_other, nosupervise and debug")
             }
         }
     }

@@ -11,42 +11,56 @@ struct MountRequest {
     var isReadOnly = false
     var isDebugging = false
     var logFile: String?
+    /// Whether a daemon that dies is followed by another.
+    var isSupervised = true
 
     /// Returns when the mount can be used.
     ///
     /// - Throws: ``StoreError`` for whatever is wrong with the store, the mountpoint or the daemon's start.
     func startInBackground() throws(StoreError) {
         let (store, mountpoint) = try check()
-        var arguments = ["mount", store, mountpoint, "--ready-fd", String(BackgroundStart.readyDescriptor)]
-        if allowsOther { arguments.append("--allow-other") }
-        if isReadOnly { arguments += ["-o", "ro"] }
-        if isDebugging { arguments.append("--debug") }
+        let arguments =
+            daemonArguments(store, mountpoint) + ["--ready-fd", String(BackgroundStart.readyDescriptor)]
+            + (isSupervised ? [] : ["--no-supervise"])
         try BackgroundStart.run(arguments, logPath: logFile ?? store + "/firn.log")
     }
 
-    /// Is the daemon; returns when it has been unmounted.
+    /// Is the daemon, or the supervisor of one; returns when it has been unmounted.
     ///
-    /// - Parameter readyDescriptor: where to say that the mount can be used, or why it cannot; nil for a daemon
-    ///   in the foreground.
-    func runDaemon(readyDescriptor: Int32?) throws(StoreError) {
+    /// - Parameters:
+    ///   - readyDescriptor: where to say that the mount can be used, or why it cannot; nil in the foreground.
+    ///   - supervision: of a daemon that a supervisor has started.
+    func serve(readyDescriptor: Int32?, supervision: Supervision?) throws(StoreError) {
         if readyDescriptor == nil, let logFile { try DaemonLog.redirect(to: logFile) }
         let logger = DaemonLog.logger(isDebugging: isDebugging)
         var waiting = readyDescriptor
+        let ready = {
+            if let descriptor = waiting { BackgroundStart.report(nil, to: descriptor) }
+            waiting = nil
+        }
         do throws(StoreError) {
             // One in the background was given paths that have been checked, and holds no directory busy.
             let (store, mountpoint) = readyDescriptor == nil ? try check() : (store, mountpoint)
             if readyDescriptor != nil { _ = chdir("/") }
-            let options = DaemonOptions(
-                store: store, mountpoint: mountpoint, allowOther: allowsOther, readOnly: isReadOnly,
-                isForeground: readyDescriptor == nil, debug: isDebugging)
-            try Daemon.run(options, logger: logger) {
-                if let descriptor = waiting { BackgroundStart.report(nil, to: descriptor) }
-                waiting = nil
+            if isSupervised, supervision == nil {
+                try Supervisor(daemonArguments(store, mountpoint), logger: logger).run(ready: ready)
+            } else {
+                let options = DaemonOptions(
+                    store: store, mountpoint: mountpoint, allowOther: allowsOther, readOnly: isReadOnly)
+                try Daemon.run(options, logger: logger, supervision: supervision, ready: ready)
             }
         } catch {
             if let descriptor = waiting { BackgroundStart.report(error, to: descriptor) }
             throw error
         }
+    }
+
+    private func daemonArguments(_ store: String, _ mountpoint: String) -> [String] {
+        var arguments = ["mount", store, mountpoint]
+        if allowsOther { arguments.append("--allow-other") }
+        if isReadOnly { arguments += ["-o", "ro"] }
+        if isDebugging { arguments.append("--debug") }
+        return arguments
     }
 
     /// Finds what can be found to be wrong before anything starts.

@@ -1,0 +1,110 @@
+internal import Objects
+internal import Store
+internal import SystemPackage
+
+// Going on where another daemon ended: the kernel still uses its numbers.
+extension FileSystem {
+    /// Gives every node and open file that the record names its number back. To be called before the first request.
+    ///
+    /// What cannot be had again, since its version was forgotten or its bytes are gone, answers ESTALE or EBADF.
+    ///
+    /// - Returns: names the kernel must forget.
+    /// - Throws: ``VFSError`` where there is no record, or one that makes no sense.
+    public func resume() throws(VFSError) -> [Stale] {
+        guard let record else { throw VFSError(.invalidArgument, "there is no record of the mount") }
+        var known = try called { () throws(Errno) in try record.recorded() }
+        table.resume(from: known.nextNode)
+        files.resume(from: known.nextHandle)
+        directories.resume(from: known.nextHandle)
+        try finishMove(&known)
+        finishedMoves.withLock { [movers = known.movers] in $0 = movers }
+        var restoring = Restoring(known)
+        for id in known.nodes.keys { try restore(id, &restoring) }
+        reopen(known)
+        try stored { () throws(StoreError) in
+            try staging.workspace.unlinked.discardAll(but: Set(restoring.nameless.map(\.value)))
+        }
+        return restoring.stale
+    }
+
+    private struct Restoring {
+        let known: RecordedMount
+        /// nil for what could not be had.
+        var nodes: [NodeID: Node?] = [:]
+        var nameless: [NodeID] = []
+        var stale: [Stale] = []
+
+        init(_ known: RecordedMount) {
+            self.known = known
+        }
+    }
+
+    /// A rename that had begun may have been carried out: then names are what they are since.
+    private func finishMove(_ known: inout RecordedMount) throws(VFSError) {
+        guard let move = known.unfinished else { return }
+        // Its directories have not moved since the record of the rename, the last one.
+        var restoring = Restoring(known)
+        guard let parent = try restore(move.parent, &restoring) as? StagingNode,
+            let newParent = try restore(move.newParent, &restoring) as? StagingNode
+        else { return }
+        guard try staging.wasCarriedOut(move, from: parent, to: newParent) else { return }
+        let other = RecordedMount.Name(parent: move.parent, name: move.name)
+        let isExchange = try parent.child(other.name).map { node in
+            table.dropIfUnused(node)
+            return true
+        }
+        known.finish(isExchange: isExchange ?? false)
+    }
+
+    /// The node of that number, made again at its names, and before it the directories above.
+    @discardableResult
+    private func restore(_ id: NodeID, _ restoring: inout Restoring) throws(VFSError) -> Node? {
+        if let present = table.node(id) { return present }
+        if let tried = restoring.nodes[id] { return tried }
+        guard let record = restoring.known.nodes[id] else { return nil }
+        var found: Node?
+        for link in record.names {
+            guard let parent = try restore(link.parent, &restoring) else { continue }
+            let node = try table.restoring(id) { () throws(VFSError) in try parent.child(link.name) }
+            if let node, node.id == id, node.inode == record.inode {
+                found = node
+            } else {
+                // Another thing by now, or none: the second name of a hard link that was sealed, for instance.
+                if let node, node.id == id { table.removeLink(parent, link.name) }
+                restoring.stale.append(.name(parent: parent.id, name: link.name))
+            }
+        }
+        if record.names.isEmpty {
+            found = try table.restoring(id) { () throws(VFSError) in
+                try staging.keptNode(id, inode: record.inode)
+            }
+            if found != nil { restoring.nameless.append(id) }
+        }
+        restoring.nodes[id] = .some(found)
+        return found
+    }
+
+    /// Where the listing cannot be had, asking for it again will say why.
+    private func reopen(_ node: Node, _ directory: RecordedMount.Directory) -> DirectoryHandle {
+        guard let given = directory.given, let count = Int(exactly: given.count) else {
+            return DirectoryHandle(node)
+        }
+        let last = DirectoryItem(name: given.last, kind: .file, inode: 0, position: given.position)
+        return (try? DirectoryHandle(node, after: last, count: count)) ?? DirectoryHandle(node)
+    }
+
+    private func reopen(_ known: RecordedMount) {
+        for (id, directory) in known.directories {
+            guard let node = table.node(directory.node) else { continue }
+            directories.restore(reopen(node, directory), at: id)
+        }
+        // Writers first: they decide what file all handles of a node share.
+        for (id, file) in known.files.sorted(by: { $0.value.mode.writes && !$1.value.mode.writes }) {
+            unanswered.withLock { $0[file.request] = id }
+            guard let node = table.node(file.node),
+                let handle = try? node.reopen(file.mode, backing: self.known(file.backing))
+            else { continue }
+            files.restore(handle, at: id)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+internal import Objects
+internal import SystemPackage
+
+/// What a ``MountRecord`` amounts to: the nodes the kernel knows, and what it has open.
+struct RecordedMount {
+    struct Name: Hashable {
+        let parent: NodeID
+        let name: FileName
+    }
+
+    struct Node {
+        var inode: UInt64
+        /// The oldest first.
+        var names: [Name] = []
+    }
+
+    struct File {
+        let node: NodeID
+        let mode: OpenMode
+        let backing: Int32
+        let request: UInt64
+    }
+
+    struct Directory {
+        let node: NodeID
+        /// What of its listing was given.
+        var given: (count: Int64, last: FileName, position: Int64?)?
+    }
+
+    private(set) var nodes: [NodeID: Node] = [:]
+    private(set) var names: [Name: NodeID] = [:]
+    private(set) var files: [HandleID: File] = [:]
+    private(set) var directories: [HandleID: Directory] = [:]
+    /// The rename that had begun when the record ends, if one had.
+    private(set) var unfinished: RecordedMove?
+    /// The last renames that were carried out, by request: the kernel may not have had the answer.
+    private(set) var moves: [RecordedChange] = []
+    var nextNode: UInt64 = 0
+    var nextHandle: UInt64 = 1
+
+    /// More than the kernel can be waiting for at once: it sends renames of one filesystem one by one.
+    private static let movesMax = 16
+
+    /// - Throws: `.invalidArgument` for a log that makes no sense.
+    init(reading log: UnsafeRawBufferPointer) throws(Errno) {
+        var rest = log
+        while !rest.isEmpty {
+            let (change, length) = try RecordedChange.read(rest)
+            apply(change)
+            rest = UnsafeRawBufferPointer(rebasing: rest[length...])
+        }
+    }
+
+    /// The shortest record of the same.
+    var changes: [RecordedChange] {
+        var changes = moves
+        for (id, node) in nodes {
+            if node.names.isEmpty { changes.append(.nameless(id, inode: node.inode)) }
+            for name in node.names {
+                changes.append(.named(id, inode: node.inode, parent: name.parent, name.name))
+            }
+        }
+        for (handle, file) in files {
+            changes.append(
+                .opened(handle, file.node, file.mode, backing: file.backing, request: file.request))
+        }
+        for (handle, directory) in directories {
+            changes.append(.openedDirectory(handle, directory.node))
+            if let given = directory.given {
+                changes.append(
+                    .listed(handle, count: given.count, given.last, position: given.position))
+            }
+        }
+        if let unfinished { changes.append(.moving(unfinished)) }
+        return changes
+    }
+
+    /// The requests of ``moves``.
+    var movers: Set<UInt64> {
+        Set(
+            moves.compactMap { change in
+                switch change {
+                case .moved(let move), .exchanged(let move): move.request
+                default: nil
+                }
+            })
+    }
+
+    /// The unfinished rename was carried out after all.
+    mutating func finish(isExchange: Bool) {
+        guard let move = unfinished else { return }
+        apply(isExchange ? .exchanged(move) : .moved(move))
+    }
+
+    private mutating func apply(_ change: RecordedChange) {
+        switch change {
+        case .named(let node, let inode, let parent, let name):
+            add(Name(parent: parent, name: name), to: node, inode)
+        case .nameless(let node, let inode): nodes[node, default: Node(inode: inode)].inode = inode
+        case .unnamed(let parent, let name): _ = remove(Name(parent: parent, name: name))
+        case .moving(let move): unfinished = move
+        case .moved(let move):
+            note(change)
+            let moved = remove(Name(parent: move.parent, name: move.name))
+            _ = remove(Name(parent: move.newParent, name: move.newName))
+            if let moved { add(Name(parent: move.newParent, name: move.newName), to: moved, move.inode) }
+        case .exchanged(let move):
+            note(change)
+            let (here, there) = (
+                Name(parent: move.parent, name: move.name), Name(parent: move.newParent, name: move.newName)
+            )
+            let (first, second) = (remove(here), remove(there))
+            if let first { add(there, to: first, nil) }
+            if let second { add(here, to: second, nil) }
+        case .dropped(let node): drop(node)
+        case .opened(let handle, let node, let mode, let backing, let request):
+            files[handle] = File(node: node, mode: mode, backing: backing, request: request)
+        case .openedDirectory(let handle, let node): directories[handle] = Directory(node: node)
+        case .listed(let handle, let count, let name, let position):
+            directories[handle]?.given = (count, name, position)
+        case .closed(let handle): files[handle] = nil
+        case .closedDirectory(let handle): directories[handle] = nil
+        }
+    }
+
+    private mutating func note(_ move: RecordedChange) {
+        unfinished = nil
+        moves.append(move)
+        if moves.count > RecordedMount.movesMax { moves.removeFirst() }
+    }
+
+    private mutating func add(_ name: Name, to node: NodeID, _ inode: UInt64?) {
+        if let other = names[name], other != node { _ = remove(name) }
+        names[name] = node
+        if let inode, nodes[node] == nil { nodes[node] = Node(inode: inode) }
+        if nodes[node]?.names.contains(name) == false { nodes[node]?.names.append(name) }
+    }
+
+    private mutating func remove(_ name: Name) -> NodeID? {
+        guard let node = names.removeValue(forKey: name) else { return nil }
+        nodes[node]?.names.removeAll { $0 == name }
+        return node
+    }
+
+    private mutating func drop(_ node: NodeID) {
+        guard let known = nodes.removeValue(forKey: node) else { return }
+        for name in known.names where names[name] == node { names[name] = nil }
+    }
+}

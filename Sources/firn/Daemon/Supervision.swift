@@ -1,0 +1,60 @@
+import CLinux
+import Control
+import FUSE
+import Glibc
+import Store
+import SystemPackage
+import VFS
+
+/// What ties a daemon to the supervisor that would start the next one: see ``Supervisor``.
+struct Supervision: Sendable {
+    /// Where what the kernel knows is noted.
+    let record: MountRecord
+    /// What a daemon that died has left; nil for the first.
+    let inherited: Inherited?
+    /// To the supervisor.
+    private let socket: Descriptor
+
+    struct Inherited: Sendable {
+        /// `/dev/fuse`, connected to the mount.
+        let connection: Descriptor
+        /// The store's lock.
+        let lock: Descriptor
+    }
+
+    /// Takes what the supervisor gives its daemons.
+    ///
+    /// - Parameter resumes: whether to go on with a mount, which the supervisor sends then.
+    init(record: Int32, socket: Int32, resumes: Bool) throws(StoreError) {
+        self.socket = Descriptor(socket)
+        do throws(Errno) {
+            self.record = try MountRecord(
+                in: try SharedMemory(mapping: Descriptor(record), byteCount: MountRecord.byteCount))
+            guard resumes else {
+                inherited = nil
+                return
+            }
+            let (connection, lock) = try Supervision.receive(socket)
+            inherited = Inherited(connection: connection, lock: lock)
+        } catch { throw StoreError(error, doing: "take over from the supervisor", subject: "") }
+    }
+
+    /// Gives what the next daemon will need to the supervisor.
+    func leave(connection: Int32, lock: Int32) {
+        if inherited != nil { return }
+        // A supervisor that is gone starts no other daemon, and needs nothing.
+        _ = firn_send_descriptors(socket.fd, [connection, lock], 2)
+    }
+
+    /// Whether the kernel lets another daemon go on.
+    var isUsable: Bool { record.canResume }
+
+    /// - Throws: `.connectionReset` when the other end is closed without a word.
+    static func receive(_ socket: Int32) throws(Errno) -> (connection: Descriptor, lock: Descriptor) {
+        var descriptors: [Int32] = [-1, -1]
+        let count = firn_receive_descriptors(socket, &descriptors, 2)
+        guard count >= 0 else { throw Errno(rawValue: errno) }
+        guard count == 2 else { throw .connectionReset }
+        return (Descriptor(descriptors[0]), Descriptor(descriptors[1]))
+    }
+}
