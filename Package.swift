@@ -80,10 +80,14 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(name: "ObjectsTests", dependencies: ["Objects"], swiftSettings: strict),
+        // What the tests of crashes start and have killed.
+        .executableTarget(
+            name: "FaultProcess", dependencies: ["Store", "TestSupport"], path: "Tests/FaultProcess",
+            swiftSettings: strict),
         .testTarget(
             name: "StoreTests",
             dependencies: [
-                "Objects", "Store", "TestSupport",
+                "FaultProcess", "Objects", "Store", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -25,7 +25,8 @@ public final class Store: Sendable {
     let catalog: Catalog
     let root: Descriptor
     let temporary: TemporaryDirectory
-    let faults: FaultHook
+    /// What a failed sync leaves to be known.
+    public let lostWrites: LostWrites
     let now: @Sendable () -> Timestamp
     /// Held while something runs that two must not do at once: a commit, gc, a change of staging as a whole.
     let exclusive = Lock(String?.none)
@@ -106,22 +107,20 @@ public final class Store: Sendable {
     ///
     /// - Parameters:
     ///   - now: the clock; versions carry its time.
-    ///   - faults: for tests.
     ///   - lock: ``lock`` of an owner that has died, kept open by another process: ownership was never given up.
     /// - Throws: ``StoreError`` `.notAStore`, `.newerFormat`, `.busy` when another process owns it.
     public static func open(
         at path: String, _ access: Access, now: @escaping @Sendable () -> Timestamp = Store.clock,
-        faults: FaultHook = .none, lock: Descriptor? = nil
+        lock: Descriptor? = nil
     ) throws(StoreError) -> Store {
-        try Store(path: path, access: access, now: now, faults: faults, lock: lock)
+        try Store(path: path, access: access, now: now, lock: lock)
     }
 
     /// The system's clock.
     public static let clock: @Sendable () -> Timestamp = { Timestamp.currentForNewDirectory }
 
     private init(
-        path: String, access: Access, now: @escaping @Sendable () -> Timestamp, faults: FaultHook,
-        lock: Descriptor?
+        path: String, access: Access, now: @escaping @Sendable () -> Timestamp, lock: Descriptor?
     ) throws(StoreError) {
         let root: Descriptor
         do throws(Errno) {
@@ -139,16 +138,17 @@ public final class Store: Sendable {
         self.root = root
         self.format = format
         self.now = now
-        self.faults = faults
         ownership = access == .owning ? try Store.takeOwnership(root, path, lock) : nil
-        let (objects, temporary) = try system("open", path) { () throws(Errno) in
+        let (objects, temporary, lostWrites) = try system("open", path) { () throws(Errno) in
             (
                 try Syscall.open(at: root.fd, RawPath("objects"), O_RDONLY | O_DIRECTORY),
-                try Syscall.open(at: root.fd, RawPath("tmp"), O_RDONLY | O_DIRECTORY)
+                try Syscall.open(at: root.fd, RawPath("tmp"), O_RDONLY | O_DIRECTORY),
+                try LostWrites(root)
             )
         }
         self.temporary = TemporaryDirectory(temporary)
-        blobs = BlobStore(objects: objects, temporary: self.temporary, faults: faults)
+        self.lostWrites = lostWrites
+        blobs = BlobStore(objects: objects, temporary: self.temporary, lostWrites: lostWrites)
         let catalog = try Catalog(path: self.path + "/catalog.db", isReadOnly: access == .reading)
         self.catalog = catalog
         trees = TreeStore { digest throws(StoreError) in try catalog.nodeBytes(digest) }
@@ -266,7 +266,7 @@ public final class Store: Sendable {
             }
             return try Syscall.open(at: root.fd, path, O_RDONLY | O_DIRECTORY)
         }
-        let overlay = Overlay(temporary: temporary, blobs: blobs, faults: faults)
+        let overlay = Overlay(temporary: temporary, blobs: blobs)
         if isReadOnly { return try Workspace(reading: name, in: directory, overlay: overlay) }
         return try Workspace(
             name, in: directory, overlay: overlay, emptyTree: Digest.of(TreeNode.empty.encoded())
@@ -284,6 +284,15 @@ public final class Store: Sendable {
     public func filesystemStatus() throws(StoreError) -> FilesystemStatus {
         try system("look at the filesystem of", path) { () throws(Errno) in
             FilesystemStatus(try Syscall.filesystemStatus(root.fd))
+        }
+    }
+
+    /// Makes everything that was written on the store's filesystem durable.
+    func syncFilesystem(function: StaticString = #function) throws(StoreError) {
+        try system("sync", path) { () throws(Errno) in
+            try lostWrites.watching { () throws(Errno) in
+                try Syscall.syncFilesystem(root.fd, function: function)
+            }
         }
     }
 

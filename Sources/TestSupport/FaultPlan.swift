@@ -1,12 +1,25 @@
+internal import Glibc
 public import Store
 public import SystemPackage
 
-/// What a store's ``FaultHook`` does: fail as a disk would at a given point, or run something there.
+/// What is to happen at points of an operation: fail as a disk would, run something, or end the process there.
 public final class FaultPlan: Sendable {
+    private enum Fault {
+        case failure(Errno)
+        case kill
+    }
+
+    private struct Planned {
+        var fault: Fault
+        /// How often the point is passed first.
+        var after: Int
+        var isOnce: Bool
+    }
+
     private struct State {
-        var faults: [FaultHook.Point: (after: Int, errno: Errno)] = [:]
-        var actions: [FaultHook.Point: @Sendable () -> Void] = [:]
-        var reached: [FaultHook.Point] = []
+        var faults: [FaultPoint: Planned] = [:]
+        var actions: [FaultPoint: @Sendable () -> Void] = [:]
+        var reached: [FaultPoint] = []
     }
 
     private let state = Lock(State())
@@ -14,12 +27,22 @@ public final class FaultPlan: Sendable {
     public init() {}
 
     /// Fails when `point` is reached, every time, but for the first `after` times.
-    public func fail(at point: FaultHook.Point, with errno: Errno, after: Int = 0) {
-        state.withLock { $0.faults[point] = (after, errno) }
+    public func fail(at point: FaultPoint, with errno: Errno, after: Int = 0) {
+        state.withLock { $0.faults[point] = Planned(fault: .failure(errno), after: after, isOnce: false) }
+    }
+
+    /// Fails once, the `after + 1`th time that `point` is reached.
+    public func failOnce(at point: FaultPoint, with errno: Errno, after: Int = 0) {
+        state.withLock { $0.faults[point] = Planned(fault: .failure(errno), after: after, isOnce: true) }
+    }
+
+    /// Ends the process by SIGKILL the `after + 1`th time that `point` is reached.
+    public func kill(at point: FaultPoint, after: Int) {
+        state.withLock { $0.faults[point] = Planned(fault: .kill, after: after, isOnce: true) }
     }
 
     /// Runs `action` the next time that `point` is reached, and goes on.
-    public func once(at point: FaultHook.Point, _ action: @escaping @Sendable () -> Void) {
+    public func once(at point: FaultPoint, _ action: @escaping @Sendable () -> Void) {
         state.withLock { $0.actions[point] = action }
     }
 
@@ -29,22 +52,36 @@ public final class FaultPlan: Sendable {
     }
 
     /// The points that were reached since the last ``clear()``, in order.
-    public var reached: [FaultHook.Point] { state.withLock { $0.reached } }
+    public var reached: [FaultPoint] { state.withLock { $0.reached } }
 
-    public var hook: FaultHook {
-        FaultHook { point throws(Errno) in
-            let action = self.state.withLock { state -> (@Sendable () -> Void)? in
-                state.reached.append(point)
-                return state.actions.removeValue(forKey: point)
+    /// Runs `work` with all of it.
+    public func during<Result>(_ work: () throws -> Result) rethrows -> Result {
+        try FaultHook { self.reach($0) }.during(work)
+    }
+
+    private func reach(_ point: FaultPoint) -> Errno? {
+        let action = state.withLock { state -> (@Sendable () -> Void)? in
+            state.reached.append(point)
+            return state.actions.removeValue(forKey: point)
+        }
+        action?()
+        let fault = state.withLock { state -> Fault? in
+            guard var planned = state.faults[point] else { return nil }
+            if planned.after == 0 {
+                if planned.isOnce { state.faults[point] = nil }
+                return planned.fault
             }
-            action?()
-            let errno = self.state.withLock { state -> Errno? in
-                guard let fault = state.faults[point] else { return nil }
-                if fault.after == 0 { return fault.errno }
-                state.faults[point] = (fault.after - 1, fault.errno)
-                return nil
-            }
-            if let errno { throw errno }
+            planned.after -= 1
+            state.faults[point] = planned
+            return nil
+        }
+        switch fault {
+        case nil: return nil
+        case .failure(let errno): return errno
+        case .kill:
+            _ = Glibc.kill(getpid(), SIGKILL)
+            // The signal reaches another thread first, maybe; this one must not take the step.
+            while true { pause() }
         }
     }
 }

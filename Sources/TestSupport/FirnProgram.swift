@@ -5,8 +5,13 @@ public enum FirnProgram {
     /// `FIRN_BINARY`, or the one beside the test bundle in the build directory.
     public static var path: String {
         if let given = ProcessInfo.processInfo.environment["FIRN_BINARY"] { return given }
+        return built("firn")
+    }
+
+    /// A program that was built together with the tests.
+    public static func built(_ name: String) -> String {
         let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("firn").path
+        return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent(name).path
     }
 
     /// Runs it to its end.

@@ -7,7 +7,8 @@ internal import SystemPackage
 ///     let fixture = try StoreFixture(["a/b.bin": Array("bytes".utf8)])
 ///     let version = try fixture.commit("first")
 public final class StoreFixture {
-    public let directory = TestDirectory()
+    /// For what belongs to the test; made when it is first asked for.
+    public private(set) lazy var directory = TestDirectory()
     public let clock = TestClock()
     public let faults = FaultPlan()
     private var opened: (store: Store, workspace: Workspace)?
@@ -19,16 +20,25 @@ public final class StoreFixture {
     ///
     /// - Parameter path: where the store is to be; in a directory of its own where none is given.
     public init(_ files: [TreePath: [UInt8]] = [:], at path: String? = nil) throws {
-        self.path = path ?? directory.appending("store")
+        if let path {
+            self.path = path
+        } else {
+            let directory = TestDirectory()
+            self.path = directory.appending("store")
+            self.directory = directory
+        }
         try Store.create(at: self.path, now: clock.now())
         try open()
         for (path, bytes) in files.sorted(by: { $0.key < $1.key }) { try write(path, bytes) }
     }
 
     /// Opens a store that is there, as after a crash of its owner.
-    public init(opening path: String) throws {
+    public convenience init(opening path: String) throws { try self.init(at: path, opens: true) }
+
+    /// - Parameter opens: false where opening is what is to be tested.
+    public init(at path: String, opens: Bool) throws {
         self.path = path
-        try open()
+        if opens { try open() }
     }
 
     /// A copy of the store's directory as it is at this moment: what a process that is killed now leaves.
@@ -51,7 +61,7 @@ public final class StoreFixture {
 
     public func open() throws {
         let clock = clock
-        let store = try Store.open(at: path, .owning, now: { clock.now() }, faults: faults.hook)
+        let store = try Store.open(at: path, .owning, now: { clock.now() })
         opened = (store, try store.workspace())
     }
 
@@ -70,7 +80,7 @@ public final class StoreFixture {
     /// Another view of the store, as of a process that only reads.
     public func reader() throws -> Store { try Store.open(at: path, .reading) }
 
-    /// Seals what is staged.
+    /// Seals what is staged, with the faults that are planned.
     @discardableResult
     public func commit(
         _ message: String = "", _ configure: (inout CommitRequest) -> Void = { _ in }
@@ -84,7 +94,7 @@ public final class StoreFixture {
         var request = CommitRequest()
         request.message = message
         configure(&request)
-        return try store.commit(workspace, request)
+        return try faults.during { try store.commit(workspace, request) }
     }
 
     // MARK: Looking

@@ -11,7 +11,8 @@ public struct VFSError: Error, Sendable, CustomStringConvertible {
     public let message: String
 
     public init(_ code: Errno, _ message: String = "") {
-        self.code = code
+        // The daemon's own limit on open files is not the caller's; to who calls it is the system's.
+        self.code = code == .tooManyOpenFiles ? .tooManyOpenFilesInSystem : code
         self.message = message
     }
 

@@ -138,12 +138,13 @@ import Testing
         let fixture = try StoreFixture(["a": hello])
         let engine = engine(fixture)
         let second = Lock(StoreError?.none)
-        fixture.faults.once(at: .hash) {
+        fixture.faults.once(at: FaultPoint(.open, in: "openForReading(_:)")) {
             do throws(StoreError) {
                 _ = try engine.perform(.commit(CommitRequest()), caller: .current)
             } catch { second.withLock { $0 = error } }
         }
-        #expect(try perform(engine, try commit("first"))["version"]["version"].string == "v000001")
+        let first = try fixture.faults.during { try perform(engine, try commit("first")) }
+        #expect(first["version"]["version"].string == "v000001")
         #expect(second.withLock { $0?.code } == .busy)
         #expect(try fixture.store.versions().count == 1)
     }

@@ -58,6 +58,47 @@ import Testing
         }
     }
 
+    /// C's calls that change what is on a disk, or may.
+    private static let changingCalls = [
+        "open", "openat", "creat", "write", "pwrite", "writev", "pwritev", "copy_file_range", "sendfile",
+        "splice", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "unlink",
+        "unlinkat", "remove", "rmdir", "mkdir", "mkdirat", "mkdtemp", "mkstemp", "mknod", "mknodat", "mkfifo",
+        "truncate", "ftruncate", "fallocate", "posix_fallocate", "chmod", "fchmod", "fchmodat", "chown",
+        "fchown", "lchown", "fchownat", "utimes", "utimensat", "futimens", "fsync", "fdatasync", "sync",
+        "syncfs", "ioctl", "fopen", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr",
+        "fremovexattr", "clone",
+    ]
+
+    @Test func `every call of the store that changes a disk is a point at which tests can have it fail`()
+        throws
+    {
+        // Functions of Swift with such names are methods, or throw.
+        let names = TidyTests.changingCalls.joined(separator: "|")
+        let call = try Regex("\\b(?:Glibc\\.|firn_)?(?:\(names))\\(")
+        var count = 0
+        for file in try TidyTests.swiftFiles(below: "Sources/Store") {
+            let text = try String(contentsOf: file, encoding: .utf8).replacing(/\/\/.*|"[^"\n]*"/, with: "")
+            for match in text.matches(of: call) {
+                let before = text[..<match.range.lowerBound].suffix(200)
+                if [".", "`", "try ", "func "].contains(where: before.hasSuffix) { continue }
+                count += 1
+                #expect(
+                    before.contains(/changing\([^{]*, function\) \{\s*$/),
+                    "\(file.lastPathComponent): \(text[match.range]) is not made through Syscall.changing")
+            }
+            let isCatalog = file.lastPathComponent == "Catalog.swift"
+            for word in [
+                "FileManager", "FileHandle", "write(to", "database.write", "writeWithoutTransaction",
+            ] {
+                // The one place that all transactions go through, and the moving of the log at the start.
+                let allowed =
+                    isCatalog && ["database.write", "writeWithoutTransaction"].contains(word) ? 1 : 0
+                #expect(text.ranges(of: word).count <= allowed, "\(file.lastPathComponent) uses \(word)")
+            }
+        }
+        #expect(count > 20, "the search finds the calls there are: \(count)")
+    }
+
     @Test func `only Reply answers the kernel`() throws {
         for file in try TidyTests.swiftFiles(below: "Sources/FUSE") {
             let answers = try String(contentsOf: file, encoding: .utf8).matches(of: /fuse_reply_(\w+)\(/)

@@ -9,15 +9,15 @@ internal import SystemPackage
 public final class BlobStore: Sendable {
     private let objects: Descriptor
     private let temporary: TemporaryDirectory
-    private let faults: FaultHook
+    private let lostWrites: LostWrites
 
     /// Bytes read or copied in one call: large enough that the call does not show in the time.
     static let chunkByteCount = 1 << 20
 
-    init(objects: Descriptor, temporary: TemporaryDirectory, faults: FaultHook) {
+    init(objects: Descriptor, temporary: TemporaryDirectory, lostWrites: LostWrites) {
         self.objects = objects
         self.temporary = temporary
-        self.faults = faults
+        self.lostWrites = lostWrites
     }
 
     /// Where a blob lies, relative to `objects/`.
@@ -87,17 +87,9 @@ public final class BlobStore: Sendable {
     /// Makes the file at `path` the blob `digest` by giving it a second name below `objects/`.
     ///
     /// The caller has hashed the file and knows that nobody can write to it. Not durable when it returns: see
-    /// ``sync(directoriesOf:)``.
-    ///
-    /// - Parameter isKnown: the catalog names the blob. Only then is a file that is there already trusted, and
-    ///   only with the right size; an unknown one may be what a power cut left, or a name for a file that is
-    ///   still staged and may be written to, and is replaced.
-    /// - Returns: whether the blob was added.
-    func adopt(
-        _ path: RawPath, at directory: Int32, as digest: Digest, size: UInt64, isKnown: Bool
-    ) throws(StoreError) -> Bool {
-        try faults.reach(.link, path.display)
-        if isKnown, let found = try status(digest), UInt64(found.st_size) == size { return false }
+    /// ``sync(directoriesOf:)``. A file that is there already is replaced: it may be what a power cut left, or a
+    /// name for a file that is still staged and may be written to.
+    func adopt(_ path: RawPath, at directory: Int32, as digest: Digest) throws(StoreError) {
         let target = BlobStore.path(digest)
         do throws(Errno) {
             try inFanOut(target) { () throws(Errno) in
@@ -117,13 +109,19 @@ public final class BlobStore: Sendable {
                 }
             }
         }
-        return true
     }
 
-    /// Copies what `source` holds now into the store and returns its digest.
+    /// Whether there is a file for a blob that the catalog knows, and of the right size. Of one that it does not
+    /// know, that says nothing.
+    func has(_ digest: Digest, size: UInt64) throws(StoreError) -> Bool {
+        try status(digest).map { UInt64($0.st_size) == size } ?? false
+    }
+
+    /// Copies what `source` holds now into the store and returns its digest. The bytes are durable then, the
+    /// name is not.
     ///
-    /// The copy shares blocks where the filesystem can; it is hashed, not the source, so the blob is right
-    /// even if the source changes meanwhile.
+    /// The copy shares blocks where the filesystem can, unless it must be written anew; it is hashed, not the
+    /// source, so the blob is right even if the source changes meanwhile.
     func ingest(
         copyOf source: Int32, isKnown: (Digest) throws(StoreError) -> Bool
     ) throws(StoreError) -> (digest: Digest, size: UInt64, isNew: Bool) {
@@ -132,11 +130,14 @@ public final class BlobStore: Sendable {
             try Syscall.open(at: temporary.fd, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o444)
         }
         defer { temporary.discard(name) }
-        try FileCopy.contents(of: source, to: copy.fd)
+        try FileCopy.contents(of: source, to: copy.fd, isFresh: lostWrites.mustCopy)
         let (digest, size) = try Self.hash(copy.fd)
-        try system("write a copy", "tmp/") { () throws(Errno) in try Syscall.syncData(copy.fd) }
-        let isNew = try adopt(name, at: temporary.fd, as: digest, size: size, isKnown: try isKnown(digest))
-        return (digest, size, isNew)
+        try system("write a copy", "tmp/") { () throws(Errno) in
+            try lostWrites.watching { () throws(Errno) in try Syscall.syncData(copy.fd) }
+        }
+        if try isKnown(digest), try has(digest, size: size) { return (digest, size, false) }
+        try adopt(name, at: temporary.fd, as: digest)
+        return (digest, size, true)
     }
 
     /// Sets the mode of a sealed object to 0444 and its mtime to the epoch. To be called after the commit that
@@ -153,12 +154,15 @@ public final class BlobStore: Sendable {
     /// Makes the names of `digests` durable.
     func sync(directoriesOf digests: some Sequence<Digest>) throws(StoreError) {
         for prefix in Set(digests.map { $0.hex.prefix(2) }).sorted() {
-            try faults.reach(.syncDirectory, "objects/\(prefix)")
             try system("sync", "objects/\(prefix)") { () throws(Errno) in
-                try Syscall.syncDirectory(at: objects.fd, RawPath(String(prefix)))
+                try lostWrites.watching { () throws(Errno) in
+                    try Syscall.syncDirectory(at: objects.fd, RawPath(String(prefix)))
+                }
             }
         }
-        try system("sync", "objects") { () throws(Errno) in try Syscall.sync(objects.fd) }
+        try system("sync", "objects") { () throws(Errno) in
+            try lostWrites.watching { () throws(Errno) in try Syscall.sync(objects.fd) }
+        }
     }
 
     // MARK: Removing
@@ -167,7 +171,6 @@ public final class BlobStore: Sendable {
     ///
     /// - Returns: how many bytes of disk it held.
     func remove(_ digest: Digest) throws(StoreError) -> UInt64 {
-        try faults.reach(.unlink, digest.hex)
         let count = try allocated(digest)
         do throws(Errno) { try Syscall.unlink(at: objects.fd, BlobStore.path(digest)) } catch {
             guard error != .noSuchFileOrDirectory else { return 0 }

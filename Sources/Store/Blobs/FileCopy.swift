@@ -11,24 +11,20 @@ enum FileCopy {
     /// Shares blocks (FICLONE) where the filesystem can, in constant time. Otherwise copies each run of data
     /// with `copy_file_range`, inside the kernel.
     ///
-    /// - Parameter advance: told of bytes as they are copied, holes and shared blocks included.
+    /// - Parameters:
+    ///   - isFresh: the bytes go through memory to blocks of the target's own, because those of the source may
+    ///     never have been written.
+    ///   - advance: told of bytes as they are copied, holes and shared blocks included.
     /// - Returns: whether blocks are shared.
     @discardableResult
     static func contents(
-        of source: Int32, to target: Int32, subject: @autoclosure () -> String = "",
+        of source: Int32, to target: Int32, isFresh: Bool = false, subject: @autoclosure () -> String = "",
         advance: (UInt64) -> Void = { _ in }
     ) throws(StoreError) -> Bool {
         do throws(Errno) {
-            do {
-                try Syscall.clone(from: source, to: target)
+            if !isFresh, try share(source, to: target) {
                 advance(UInt64(try Syscall.stat(source).st_size))
                 return true
-            } catch {
-                // Not this filesystem, not these two files, or a kernel that says it in another way.
-                switch error {
-                case .notSupported, .invalidArgument, .improperLink, Errno(rawValue: ENOTTY): break
-                default: throw error
-                }
             }
             let size = try Syscall.stat(source).st_size
             try Syscall.truncate(target, to: size)
@@ -36,7 +32,7 @@ enum FileCopy {
             while position < size, let data = try Syscall.seek(source, to: .data, from: position) {
                 let end = min(try Syscall.seek(source, to: .hole, from: data) ?? size, size)
                 advance(UInt64(max(0, data - position)))
-                try copy(source, to: target, from: data, upTo: end, advance)
+                try copy(source, to: target, from: data, upTo: end, isFresh: isFresh, advance)
                 position = end
             }
             advance(UInt64(max(0, size - position)))
@@ -46,30 +42,50 @@ enum FileCopy {
         }
     }
 
+    /// - Returns: false where the filesystem, or the kernel, cannot.
+    private static func share(_ source: Int32, to target: Int32) throws(Errno) -> Bool {
+        do throws(Errno) {
+            try Syscall.clone(from: source, to: target)
+            return true
+        } catch {
+            // Not this filesystem, not these two files, or a kernel that says it in another way.
+            switch error {
+            case .notSupported, .invalidArgument, .improperLink, Errno(rawValue: ENOTTY): return false
+            default: throw error
+            }
+        }
+    }
+
     private static func copy(
-        _ source: Int32, to target: Int32, from start: off_t, upTo end: off_t, _ advance: (UInt64) -> Void
+        _ source: Int32, to target: Int32, from start: off_t, upTo end: off_t, isFresh: Bool,
+        _ advance: (UInt64) -> Void
     ) throws(Errno) {
         var offset = start
         while offset < end {
             let wanted = Int(min(end - offset, stepByteCount))
-            let count: Int
-            do {
-                count = try Syscall.copyRange(
-                    from: source, at: offset, to: target, at: offset, count: wanted)
-            } catch {
-                guard error == .improperLink || error == .notSupported || error == .invalidArgument else {
-                    throw error
-                }
-                count = try copyThroughMemory(source, to: target, at: offset, count: wanted)
-            }
+            var count = isFresh ? nil : try copyInKernel(source, to: target, at: offset, count: wanted)
+            if count == nil { count = try copyThroughMemory(source, to: target, at: offset, count: wanted) }
             // The source shrank under the copy: what is left stays a hole.
-            if count == 0 { return }
+            guard let count, count > 0 else { return }
             offset += off_t(count)
             advance(UInt64(count))
         }
     }
 
-    /// For two filesystems between which the kernel does not copy.
+    /// - Returns: nil for two filesystems between which the kernel does not copy.
+    private static func copyInKernel(
+        _ source: Int32, to target: Int32, at offset: off_t, count: Int
+    ) throws(Errno) -> Int? {
+        do throws(Errno) {
+            return try Syscall.copyRange(from: source, at: offset, to: target, at: offset, count: count)
+        } catch {
+            guard error == .improperLink || error == .notSupported || error == .invalidArgument else {
+                throw error
+            }
+            return nil
+        }
+    }
+
     private static func copyThroughMemory(
         _ source: Int32, to target: Int32, at offset: off_t, count: Int
     ) throws(Errno) -> Int {

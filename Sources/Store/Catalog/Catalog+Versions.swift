@@ -18,8 +18,16 @@ extension Catalog {
 
     /// The commit point: one transaction, durable when this returns. All that it names must be durable before.
     ///
-    /// - Throws: ``StoreError`` `.tagExists`; nothing is stored then.
+    /// - Throws: ``StoreError`` `.tagExists`; nothing is stored then, unless ``isSettled`` is false afterwards.
     func commit(_ commit: Commit) throws(StoreError) -> Version {
+        do throws(StoreError) { return try store(commit) } catch {
+            // What went wrong came after COMMIT.
+            if let version = try version(commit.manifest.digest) { return version }
+            throw error
+        }
+    }
+
+    private func store(_ commit: Commit) throws(StoreError) -> Version {
         try write { db in
             for tag in commit.tags where !commit.movesTags { try Catalog.requireFree(tag, db) }
             let node = try db.cachedStatement(

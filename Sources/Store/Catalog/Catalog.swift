@@ -12,6 +12,8 @@ internal import SystemPackage
 public final class Catalog: Sendable {
     private let database: any DatabaseWriter
     public let isReadOnly: Bool
+    /// Whether a COMMIT has failed whose changes may come back with the next start: see ``settle()``.
+    private let unsettled = Lock(false)
 
     /// Opens the catalog at `path`; makes it there if it may write and there is none.
     init(path: String, isReadOnly: Bool) throws(StoreError) {
@@ -32,11 +34,23 @@ public final class Catalog: Sendable {
                 database = try DatabaseQueue(path: "file:\(path)?immutable=1", configuration: configuration)
             } else {
                 let pool = try DatabasePool(path: path, configuration: configuration)
-                if !isReadOnly { try Catalog.migrator.migrate(pool) }
+                if !isReadOnly {
+                    try Catalog.migrator.migrate(pool)
+                    try Catalog.moveLog(pool)
+                }
                 database = pool
             }
         } catch {
             throw Catalog.storeError(error, doing: "open the catalog")
+        }
+    }
+
+    /// Moves what the log holds into the file, durably. The log may hold a transaction whose sync failed, and which
+    /// the kernel can read but the disk cannot; what is shown from now on must be there after a power cut.
+    private static func moveLog(_ pool: DatabasePool) throws {
+        do { try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.full) } } catch {
+            // A reader that keeps an older state keeps the log, too.
+            guard (error as? DatabaseError)?.resultCode == .SQLITE_BUSY else { throw error }
         }
     }
 
@@ -64,18 +78,68 @@ public final class Catalog: Sendable {
     }
 
     /// One transaction: all of `body` or nothing, durable when this returns.
-    func write<Result: Sendable>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
+    ///
+    /// - Throws: also when COMMIT fails. Nothing is stored then, unless ``isSettled`` is false afterwards.
+    func write<Result: Sendable>(
+        function: StaticString = #function, _ body: (Database) throws -> Result
+    ) throws(StoreError) -> Result {
         guard !isReadOnly else {
             throw StoreError(.busy, "the store is open for reading only", hint: "this is a defect; report it")
         }
-        do { return try database.write(body) } catch {
+        if !isSettled { try settle() }
+        do throws(StoreError) { return try transact(function, body) } catch {
+            if !isSettled { try? settle() }
+            throw error
+        }
+    }
+
+    /// Whether all that was not stored is known to stay so.
+    var isSettled: Bool { unsettled.withLock { !$0 } }
+
+    /// Makes what a failed COMMIT left in the log unreadable, by writing another transaction over it. If its sync
+    /// was what failed, the whole of it may be there, and the next start would find it.
+    private func settle() throws(StoreError) {
+        let empty = TreeNode.empty.encoded()
+        try transact("settle()") { db in
+            // Changes nothing, but is written.
+            try db.execute(
+                sql: "REPLACE INTO nodes (digest, bytes) VALUES (?, ?)",
+                arguments: [Digest.of(empty).data, Data(empty)])
+        }
+        unsettled.withLock { $0 = false }
+    }
+
+    private func transact<Result: Sendable>(
+        _ function: StaticString, _ body: (Database) throws -> Result
+    ) throws(StoreError) -> Result {
+        var isCommitting = false
+        do {
+            try FaultHook.reach(.begin, function)
+            let result = try database.write { db in
+                let result = try body(db)
+                isCommitting = true
+                try FaultHook.reach(.commit, function)
+                return result
+            }
+            try FaultHook.reach(.committed, function)
+            return result
+        } catch {
+            if isCommitting, Catalog.mayBeInLog(error) { unsettled.withLock { $0 = true } }
             throw Catalog.storeError(error, doing: "write the catalog")
         }
+    }
+
+    /// Whether a COMMIT that failed so may have written all of its transaction. The last page to be written is the
+    /// one that makes it valid, so not where a write failed.
+    private static func mayBeInLog(_ error: any Error) -> Bool {
+        guard let error = error as? DatabaseError else { return true }
+        return error.resultCode != .SQLITE_FULL && error.extendedResultCode != .SQLITE_IOERR_WRITE
     }
 
     private static func storeError(_ error: any Error, doing: String) -> StoreError {
         if let error = error as? StoreError { return error }
         if let error = error as? ObjectError { return StoreError(error) }
+        if let error = error as? Errno { return StoreError(error, doing: doing, subject: "catalog.db") }
         guard let error = error as? DatabaseError else {
             return StoreError(.damaged, "cannot \(doing): \(error)", subject: "catalog.db")
         }

@@ -43,6 +43,7 @@ extension Store {
         do throws(ObjectError) { try request.metadata.validate() } catch { throw StoreError(error) }
         return try exclusively("commit") { () throws(StoreError) in
             try workspace.requireUsable()
+            try lostWrites.requireNone()
             if !request.movesTags { try requireFree(request.tags) }
             // Until when a seal that meets a writer may be tried again; nil for policies that do not wait.
             var deadline: ContinuousClock.Instant?
@@ -86,7 +87,7 @@ extension Store {
     /// Pays for most of the sync while writers still go on.
     private func syncEarly(_ workspace: Workspace) throws(StoreError) {
         if workspace.digests.count > Sealing.fileSyncCountMax {
-            try system("sync", path) { () throws(Errno) in try Syscall.syncFilesystem(root.fd) }
+            try syncFilesystem()
         }
     }
 }
@@ -111,61 +112,83 @@ private struct Sealing {
     ) throws(StoreError) -> CommitOutcome {
         let clock = ContinuousClock()
         let start = clock.now
-        var added: [Digest] = []
-        let stored: (version: Version, mark: WorkspaceMark, walk: SealWalk)
+        var walk = SealWalk(workspace, store, request.openFiles)
+        // Staged files that have a name in objects/ as well.
+        var linked: [Digest] = []
+        let stored: (version: Version, mark: WorkspaceMark)
         do throws(StoreError) {
-            stored = try sealUpToCommit(&added)
+            stored = try sealUpToCommit(&walk, &linked)
         } catch {
-            // Names in objects/ that no version refers to; a file that is still staged must not keep one.
-            for digest in added { _ = try? store.blobs.remove(digest) }
+            undo(walk, linked)
             throw error
         }
         rubbish = try workspace.swapToNext(stored.mark)
         workspace.digests.removeAll()
         try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
         let pause = clock.now - start
-        for digest in added { try? store.blobs.protect(digest) }
+        for digest in linked + walk.copied { try? store.blobs.protect(digest) }
+        if walk.kept.isEmpty { store.lostWrites.clear() }
         return CommitOutcome(
-            version: stored.version, changedCount: stored.walk.changedCount, kept: stored.walk.kept,
+            version: stored.version, changedCount: walk.changedCount, kept: walk.kept,
             pauseMilliseconds: Double(pause.components.seconds) * 1e3
                 + Double(pause.components.attoseconds) / 1e15)
     }
 
+    /// Takes away the names in `objects/` that no version refers to: a file that is still staged must not keep
+    /// one. Not where it is unknown whether a version does.
+    private func undo(_ walk: SealWalk, _ linked: [Digest]) {
+        guard workspace.isUsable else { return }
+        for digest in linked { _ = try? store.blobs.remove(digest) }
+        guard !walk.copied.isEmpty, let known = try? store.catalog.knownBlobs(walk.copied) else { return }
+        for digest in walk.copied where !known.contains(digest) { _ = try? store.blobs.remove(digest) }
+    }
+
     private func sealUpToCommit(
-        _ added: inout [Digest]
-    ) throws(StoreError) -> (version: Version, mark: WorkspaceMark, walk: SealWalk) {
+        _ walk: inout SealWalk, _ linked: inout [Digest]
+    ) throws(StoreError) -> (version: Version, mark: WorkspaceMark) {
         let parent = try workspace.baseVersion.flatMap { digest throws(StoreError) in
             try store.catalog.version(digest)
         }
-        var walk = SealWalk(workspace, store, request.openFiles)
         let root = try walk.run()
         if !request.allowsEmpty { try requireChange(root, since: parent, walk) }
 
         let known = try store.catalog.knownBlobs(Array(walk.referenced.keys))
         for (digest, file) in walk.files {
-            let isNew = try store.blobs.adopt(
-                file.place.path, at: file.place.fd, as: digest, size: file.size,
-                isKnown: known.contains(digest))
-            if isNew { added.append(digest) }
+            if known.contains(digest) {
+                try walk.mend(digest, with: file)
+            } else {
+                try store.blobs.adopt(file.place.path, at: file.place.fd, as: digest)
+                linked.append(digest)
+            }
         }
-        added.append(contentsOf: walk.ingested)
 
         let generation = workspace.generation
         let manifest = Manifest(
-            root: root, parent: workspace.baseVersion, time: store.now(), author: request.author,
+            root: root, parent: workspace.baseVersion, time: try time(), author: request.author,
             message: request.message, run: request.run, metadata: request.metadata, workspace: workspace.name,
             generation: generation, openAtSeal: walk.openAtSeal.sorted { $0.path < $1.path })
         let mark = WorkspaceMark(generation: generation + 1, version: manifest.digest)
         try workspace.prepareNext(root: root, mark, keeping: walk)
-        try sync(added, isWhole: !walk.kept.isEmpty)
-        try store.faults.reach(.catalog, "catalog.db")
+        try sync(linked + walk.copied, isWhole: !walk.kept.isEmpty)
         let new = walk.referenced.filter { !known.contains($0.key) }
-        let version = try store.catalog.commit(
-            Catalog.Commit(
-                manifest: manifest, nodes: walk.editor.newNodes, blobs: new,
-                newBytes: new.values.reduce(0) { $0 &+ $1 }, tags: request.tags, movesTags: request.movesTags,
-                pins: request.pins))
-        return (version, mark, walk)
+        let commit = Catalog.Commit(
+            manifest: manifest, nodes: walk.editor.newNodes, blobs: new,
+            newBytes: new.values.reduce(0) { $0 &+ $1 }, tags: request.tags, movesTags: request.movesTags,
+            pins: request.pins)
+        do throws(StoreError) { return (try store.catalog.commit(commit), mark) } catch {
+            // The next start may find the version. Its objects must be there then, and as they are now: some
+            // of them are files that are still staged.
+            if !store.catalog.isSettled { workspace.stop() }
+            throw error
+        }
+    }
+
+    /// Now, but never before the version that came before: a clock that was set back must not turn the order
+    /// of versions around.
+    private func time() throws(StoreError) -> Timestamp {
+        let now = store.now()
+        guard let latest = try store.catalog.latestVersion() else { return now }
+        return max(now, latest.manifest.time)
     }
 
     private func requireChange(
@@ -187,15 +210,13 @@ private struct Sealing {
     ///
     /// - Parameter isWhole: `next/` has directories of its own, too.
     private func sync(_ added: [Digest], isWhole: Bool) throws(StoreError) {
-        try store.faults.reach(.sync, store.path)
-        if isWhole || added.count > Sealing.fileSyncCountMax {
-            try system("sync", store.path) { () throws(Errno) in try Syscall.syncFilesystem(store.root.fd) }
-            return
-        }
+        if isWhole || added.count > Sealing.fileSyncCountMax { return try store.syncFilesystem() }
         do throws(StoreError) {
             try Parallel.forEach(added, width: 4) { digest throws(StoreError) in
                 let object = try store.blobs.open(digest)
-                try system("sync", digest.hex) { () throws(Errno) in try Syscall.sync(object.fd) }
+                try system("sync", digest.hex) { () throws(Errno) in
+                    try store.lostWrites.watching { () throws(Errno) in try Syscall.sync(object.fd) }
+                }
             }
         } catch {
             // An ordinary user's file may deny reading to its owner, and its mode is the user's until the commit.
@@ -203,7 +224,7 @@ private struct Sealing {
             return try sync(added, isWhole: true)
         }
         try store.blobs.sync(directoriesOf: added)
-        try workspace.syncNext()
+        try workspace.syncNext(store.lostWrites)
     }
 }
 
@@ -236,10 +257,12 @@ extension Workspace {
         }
     }
 
-    fileprivate func syncNext() throws(StoreError) {
+    fileprivate func syncNext(_ lostWrites: LostWrites) throws(StoreError) {
         try system("sync", "next/") { () throws(Errno) in
-            try Syscall.syncDirectory(at: directory.fd, Workspace.nextName)
-            try Syscall.sync(directory.fd)
+            try lostWrites.watching { () throws(Errno) in
+                try Syscall.syncDirectory(at: directory.fd, Workspace.nextName)
+                try Syscall.sync(directory.fd)
+            }
         }
     }
 }

@@ -42,7 +42,6 @@ public struct UpperEntry: Sendable {
 public struct Overlay: Sendable {
     let temporary: TemporaryDirectory
     let blobs: BlobStore
-    let faults: FaultHook
     let writer = EntryWriter()
 
     /// An ordinary user cannot give files away: owners of what is laid over then become that user's.
@@ -121,14 +120,14 @@ public struct Overlay: Sendable {
         // Checked: damage must not become the bytes of a file that looks sound.
         let blob = try blobs.open(reference.digest, size: reference.size)
         do throws(StoreError) {
-            try faults.reach(.copyUp, subject)
             let isShared = try FileCopy.contents(of: blob.fd, to: file.fd)
             if !isShared {
                 try system("sync", subject) { () throws(Errno) in try Syscall.syncData(file.fd) }
             }
         } catch {
-            // Still a reference; give back the space of what was copied so far.
+            // Still a reference, with the time it had; give back the space of what was copied so far.
             try? Syscall.truncate(file.fd, to: 0)
+            try? Syscall.changeTimes(file.fd, access: nil, modification: .at(Timestamp(status.st_mtim)))
             throw error
         }
         try clearReference(file, mark: mark, subject: subject)

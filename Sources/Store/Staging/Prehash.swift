@@ -41,7 +41,6 @@ enum Prehash {
     static func hash(
         _ place: Place, _ status: stat, _ workspace: Workspace, progress: (UInt64) -> Void = { _ in }
     ) throws(StoreError) -> Digest {
-        try workspace.overlay.faults.reach(.hash, place.display)
         let file = try workspace.openForReading(place)
         let (before, hasWriter) = try system("look at", place.display) { () throws(Errno) in
             (try Syscall.stat(file.fd), try Syscall.hasWriter(file.fd))

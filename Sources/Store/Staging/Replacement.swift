@@ -65,7 +65,6 @@ struct Replacement {
         let name = overlay.temporary.name()
         do throws(StoreError) {
             try build(missing, of: path, at: overlay.temporary.place(name), parents, make)
-            try overlay.faults.reach(.restore, path.display)
             let target = try parent.child(first)
             let isTaken = try overlay.probe(target) != nil
             try system("place", path.display) { () throws(Errno) in
@@ -105,7 +104,6 @@ struct Replacement {
         let name = overlay.temporary.name()
         let isTaken = try overlay.probe(target) != nil
         guard isTaken else { return }
-        try overlay.faults.reach(.restore, target.display)
         try system("remove", target.display) { () throws(Errno) in
             try Syscall.rename(at: target.fd, target.path, to: overlay.temporary.fd, name)
         }

@@ -42,8 +42,8 @@ struct SealWalk {
 
     /// Files whose bytes are to become objects, each backing file once.
     private(set) var files: [Digest: StagedFile] = [:]
-    /// Blobs already copied into `objects/` from files that are open for writing.
-    private(set) var ingested: [Digest] = []
+    /// Blobs already copied into `objects/`, from files that are open for writing for instance.
+    private(set) var copied: [Digest] = []
     private(set) var openAtSeal: [Manifest.OpenFile] = []
     /// Files that stay staged after the swap.
     private(set) var kept: [TreePath] = []
@@ -193,6 +193,11 @@ struct SealWalk {
     private mutating func closedFile(_ found: UpperEntry, at place: Place) throws(StoreError) -> Digest {
         let inode = UInt64(found.status.st_ino)
         if let digest = digestByInode[inode] { return digest }
+        if store.lostWrites.mustCopy {
+            let digest = try ingest(try workspace.openForReading(place)).digest
+            digestByInode[inode] = digest
+            return digest
+        }
         let digest: Digest
         if let cached = workspace.digests.digest(of: found.status), !workspace.tracker.wasTouched(inode) {
             digest = cached
@@ -218,18 +223,30 @@ struct SealWalk {
         case .include:
             let file = try workspace.openForReading(place)
             let before = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
-            let (digest, size, isNew) = try store.blobs.ingest(copyOf: file.fd) { digest throws(StoreError) in
-                try !store.catalog.knownBlobs([digest]).isEmpty
-            }
+            let (digest, size) = try ingest(file)
             let after = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
             let isTorn =
                 Timestamp(before.st_mtim) != Timestamp(after.st_mtim) || before.st_size != after.st_size
             kept.append(path)
             openAtSeal.append(Manifest.OpenFile(path: path, isTorn: isTorn))
-            if isNew { ingested.append(digest) }
             referenced[digest] = size
             return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
         }
+    }
+
+    private mutating func ingest(_ file: Descriptor) throws(StoreError) -> (digest: Digest, size: UInt64) {
+        let (digest, size, isNew) = try store.blobs.ingest(copyOf: file.fd) { digest throws(StoreError) in
+            try !store.catalog.knownBlobs([digest]).isEmpty
+        }
+        if isNew { copied.append(digest) }
+        return (digest, size)
+    }
+
+    /// Gives a blob that the catalog knows its object again if that is missing, or shorter or longer than it was.
+    /// By a copy, which stays when the commit fails: it must not be a staged file's second name.
+    mutating func mend(_ digest: Digest, with file: StagedFile) throws(StoreError) {
+        if try store.blobs.has(digest, size: file.size) { return }
+        _ = try ingest(try workspace.openForReading(file.place))
     }
 }
 

@@ -28,7 +28,7 @@ public final class Workspace: Sendable {
         var mark: WorkspaceMark
         /// Set when a commit was stored and the swap after it failed: nothing may change until a restart has
         /// finished it, since staged files may be sealed ones by now. Also when it is not known which of the
-        /// two is `upper/`.
+        /// two is `upper/`, or whether the commit was stored.
         var isStuck = false
     }
 
@@ -169,17 +169,23 @@ public final class Workspace: Sendable {
 
     /// - Throws: ``StoreError`` `.damaged` after a swap that failed.
     public func requireUsable() throws(StoreError) {
-        guard state.withLock({ !$0.isStuck }) else {
+        guard isUsable else {
             throw StoreError(
-                .damaged, "staging could not be swapped, by a commit that was stored or by an abort",
+                .damaged,
+                "staging cannot be changed: a swap failed, or it is not known whether a commit was stored",
                 subject: name, hint: "unmount and mount again: the next start finishes it")
         }
     }
 
+    var isUsable: Bool { state.withLock { !$0.isStuck } }
+
+    /// Nobody may change staging any more until the next start.
+    func stop() { state.withLock { $0.isStuck = true } }
+
     /// Runs what must follow a swap before anyone may change staging again; if it fails, nobody may.
     func settle(_ body: () throws(StoreError) -> Void) throws(StoreError) {
         do throws(StoreError) { try body() } catch {
-            state.withLock { $0.isStuck = true }
+            stop()
             throw error
         }
     }
@@ -195,7 +201,6 @@ public final class Workspace: Sendable {
         var mustFinish = mark != self.mark
         do throws(StoreError) {
             let rubbish = overlay.temporary.name()
-            try overlay.faults.reach(.swap, name)
             try system("swap", "upper/") { () throws(Errno) in
                 try Syscall.rename(
                     at: directory.fd, Workspace.nextName, to: directory.fd, Workspace.upperName, .exchange)
@@ -212,7 +217,7 @@ public final class Workspace: Sendable {
             }
             return rubbish
         } catch {
-            if mustFinish { state.withLock { $0.isStuck = true } }
+            if mustFinish { stop() }
             throw error
         }
     }

@@ -19,12 +19,15 @@ enum Parallel {
         }
         let next = Atomic<Int>(0)
         let failure = Lock<StoreError?>(nil)
+        let carrier = FaultHook.carrier
         DispatchQueue.concurrentPerform(iterations: width) { _ in
-            while failure.withLock({ $0 == nil }) {
-                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard index < elements.count else { return }
-                do throws(StoreError) { try body(elements[index]) } catch {
-                    failure.withLock { $0 = $0 ?? error }
+            carrier.run {
+                while failure.withLock({ $0 == nil }) {
+                    let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                    guard index < elements.count else { return }
+                    do throws(StoreError) { try body(elements[index]) } catch {
+                        failure.withLock { $0 = $0 ?? error }
+                    }
                 }
             }
         }

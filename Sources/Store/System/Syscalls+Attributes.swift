@@ -6,52 +6,65 @@ public import SystemPackage
 // Modes, owners, times and sizes.
 extension Syscall {
     /// See: `man 2 fchmodat`; not for symlinks, which have no mode of their own.
-    public static func changeMode(at directory: Int32, _ path: RawPath, _ mode: mode_t) throws(Errno) {
-        try path.withCString { path throws(Errno) in _ = try check { fchmodat(directory, path, mode, 0) } }
+    public static func changeMode(
+        at directory: Int32, _ path: RawPath, _ mode: mode_t, function: StaticString = #function
+    ) throws(Errno) {
+        try path.withCString { path throws(Errno) in
+            _ = try changing(.changeMode, function) { fchmodat(directory, path, mode, 0) }
+        }
     }
 
     /// See: `man 2 fchmod`.
-    public static func changeMode(_ fd: Int32, _ mode: mode_t) throws(Errno) {
-        _ = try check { fchmod(fd, mode) }
+    public static func changeMode(
+        _ fd: Int32, _ mode: mode_t, function: StaticString = #function
+    ) throws(Errno) {
+        _ = try changing(.changeMode, function) { fchmod(fd, mode) }
     }
 
     /// See: `man 2 fchownat`; nil leaves an id as it is.
     public static func changeOwner(
-        at directory: Int32, _ path: RawPath, uid: uid_t?, gid: gid_t?
+        at directory: Int32, _ path: RawPath, uid: uid_t?, gid: gid_t?, function: StaticString = #function
     ) throws(Errno) {
         try path.withCString { path throws(Errno) in
-            _ = try check {
+            _ = try changing(.changeOwner, function) {
                 fchownat(directory, path, uid ?? uid_t.max, gid ?? gid_t.max, AT_SYMLINK_NOFOLLOW)
             }
         }
     }
 
     /// See: `man 2 fchown`; nil leaves an id as it is.
-    public static func changeOwner(_ fd: Int32, uid: uid_t?, gid: gid_t?) throws(Errno) {
-        _ = try check { fchown(fd, uid ?? uid_t.max, gid ?? gid_t.max) }
+    public static func changeOwner(
+        _ fd: Int32, uid: uid_t?, gid: gid_t?, function: StaticString = #function
+    ) throws(Errno) {
+        _ = try changing(.changeOwner, function) { fchown(fd, uid ?? uid_t.max, gid ?? gid_t.max) }
     }
 
     /// See: `man 2 utimensat`; nil leaves a time as it is.
     public static func changeTimes(
-        at directory: Int32, _ path: RawPath, access: TimeChange?, modification: TimeChange?
+        at directory: Int32, _ path: RawPath, access: TimeChange?, modification: TimeChange?,
+        function: StaticString = #function
     ) throws(Errno) {
         let times = timespecs(access, modification)
         try path.withCString { path throws(Errno) in
-            _ = try check { utimensat(directory, path, times, AT_SYMLINK_NOFOLLOW) }
+            _ = try changing(.changeTimes, function) {
+                utimensat(directory, path, times, AT_SYMLINK_NOFOLLOW)
+            }
         }
     }
 
     /// See: `man 2 futimens`.
     public static func changeTimes(
-        _ fd: Int32, access: TimeChange?, modification: TimeChange?
+        _ fd: Int32, access: TimeChange?, modification: TimeChange?, function: StaticString = #function
     ) throws(Errno) {
         let times = timespecs(access, modification)
-        _ = try check { futimens(fd, times) }
+        _ = try changing(.changeTimes, function) { futimens(fd, times) }
     }
 
     /// See: `man 2 ftruncate`.
-    public static func truncate(_ fd: Int32, to size: off_t) throws(Errno) {
-        _ = try check { ftruncate(fd, size) }
+    public static func truncate(
+        _ fd: Int32, to size: off_t, function: StaticString = #function
+    ) throws(Errno) {
+        _ = try changing(.truncate, function) { ftruncate(fd, size) }
     }
 
     static func timespecs(_ access: TimeChange?, _ modification: TimeChange?) -> [timespec] {

@@ -22,12 +22,12 @@ extension Syscall {
 
     /// See: `man 2 pwrite`. Returns fewer bytes than given only when the disk filled up after some.
     public static func write(
-        _ fd: Int32, _ buffer: UnsafeRawBufferPointer, at offset: off_t
+        _ fd: Int32, _ buffer: UnsafeRawBufferPointer, at offset: off_t, function: StaticString = #function
     ) throws(Errno) -> Int {
         var done = 0
         while done < buffer.count {
             do {
-                done += try check {
+                done += try changing(.write, function) {
                     pwrite(fd, buffer.baseAddress! + done, buffer.count - done, offset + off_t(done))
                 }
             } catch {
@@ -39,39 +39,52 @@ extension Syscall {
     }
 
     /// See: `man 2 fsync`.
-    public static func sync(_ fd: Int32) throws(Errno) { _ = try check { fsync(fd) } }
+    public static func sync(_ fd: Int32, function: StaticString = #function) throws(Errno) {
+        _ = try changing(.sync, function) { fsync(fd) }
+    }
 
     /// Makes the names in a directory durable.
-    static func syncDirectory(at directory: Int32, _ path: RawPath) throws(Errno) {
-        let opened = try open(at: directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        try sync(opened.fd)
+    static func syncDirectory(
+        at directory: Int32, _ path: RawPath, function: StaticString = #function
+    ) throws(Errno) {
+        let opened = try open(at: directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, function: function)
+        try sync(opened.fd, function: function)
     }
 
     /// See: `man 2 fdatasync`.
-    public static func syncData(_ fd: Int32) throws(Errno) { _ = try check { fdatasync(fd) } }
+    public static func syncData(_ fd: Int32, function: StaticString = #function) throws(Errno) {
+        _ = try changing(.syncData, function) { fdatasync(fd) }
+    }
 
     /// See: `man 2 syncfs`. Reports write-back errors since `fd` was opened.
-    public static func syncFilesystem(_ fd: Int32) throws(Errno) { _ = try check { firn_syncfs(fd) } }
+    public static func syncFilesystem(_ fd: Int32, function: StaticString = #function) throws(Errno) {
+        _ = try changing(.syncFilesystem, function) { firn_syncfs(fd) }
+    }
 
     /// See: `man 2 fallocate`.
     public static func allocate(
-        _ fd: Int32, mode: Int32, offset: off_t, length: off_t
+        _ fd: Int32, mode: Int32, offset: off_t, length: off_t, function: StaticString = #function
     ) throws(Errno) {
-        _ = try check { firn_fallocate(fd, mode, offset, length) }
+        _ = try changing(.allocate, function) { firn_fallocate(fd, mode, offset, length) }
     }
 
     /// See: `man 2 copy_file_range`.
     public static func copyRange(
-        from source: Int32, at sourceOffset: off_t, to target: Int32, at targetOffset: off_t, count: Int
+        from source: Int32, at sourceOffset: off_t, to target: Int32, at targetOffset: off_t, count: Int,
+        function: StaticString = #function
     ) throws(Errno) -> Int {
         var sourceOffset = sourceOffset
         var targetOffset = targetOffset
-        return try check { firn_copy_file_range(source, &sourceOffset, target, &targetOffset, count) }
+        return try changing(.copy, function) {
+            firn_copy_file_range(source, &sourceOffset, target, &targetOffset, count)
+        }
     }
 
     /// See: `man 2 ioctl_ficlone`.
-    public static func clone(from source: Int32, to target: Int32) throws(Errno) {
-        _ = try check { firn_clone(target, source) }
+    public static func clone(
+        from source: Int32, to target: Int32, function: StaticString = #function
+    ) throws(Errno) {
+        _ = try changing(.share, function) { firn_clone(target, source) }
     }
 
     public enum SeekTarget: Sendable {

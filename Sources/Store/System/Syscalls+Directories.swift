@@ -14,17 +14,21 @@ extension Syscall {
     }
 
     /// The names in a directory without `.` and `..`, in the order the filesystem gives. See: `man 3 readdir`.
-    public static func names(at directory: Int32, _ path: RawPath) throws(Errno) -> [FileName] {
+    public static func names(
+        at directory: Int32, _ path: RawPath, function: StaticString = #function
+    ) throws(Errno) -> [FileName] {
         var names: [FileName] = []
-        try forEachEntry(at: directory, path) { name, _, _ in names.append(name) }
+        try forEachEntry(at: directory, path, function) { name, _, _ in names.append(name) }
         return names
     }
 
     /// The same with what each is; costs a `stat` on filesystems whose directories do not say.
-    public static func entries(at directory: Int32, _ path: RawPath) throws(Errno) -> [Listed] {
+    public static func entries(
+        at directory: Int32, _ path: RawPath, function: StaticString = #function
+    ) throws(Errno) -> [Listed] {
         var entries: [Listed] = []
         var unsure: [(FileName, Int64)] = []
-        try forEachEntry(at: directory, path) { name, type, position in
+        try forEachEntry(at: directory, path, function) { name, type, position in
             if let kind = kind(type) {
                 entries.append(Listed(name: name, kind: kind, position: position))
             } else {
@@ -54,10 +58,13 @@ extension Syscall {
     }
 
     private static func forEachEntry(
-        at directory: Int32, _ path: RawPath, _ body: (FileName, UInt8, Int64) -> Void
+        at directory: Int32, _ path: RawPath, _ function: StaticString,
+        _ body: (FileName, UInt8, Int64) -> Void
     ) throws(Errno) {
         let fd = try path.withCString { path throws(Errno) in
-            try check { openat(directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0) }
+            try changing(.open, function) {
+                openat(directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
+            }
         }
         guard let stream = fdopendir(fd) else {
             let error = Errno(rawValue: errno)

@@ -26,34 +26,45 @@ extension Syscall {
 
     /// See: `man 2 lsetxattr`; `flags` is XATTR_CREATE, XATTR_REPLACE or 0.
     public static func setAttribute(
-        _ path: RawPath, _ name: RawPath, _ value: [UInt8], flags: Int32 = 0
+        _ path: RawPath, _ name: RawPath, _ value: [UInt8], flags: Int32 = 0,
+        function: StaticString = #function
     ) throws(Errno) {
         try path.withCString { path throws(Errno) in
             try name.withCString { name throws(Errno) in
-                _ = try check { firn_setxattr(path, name, value, value.count, flags) }
+                _ = try changing(.setAttribute, function) {
+                    firn_setxattr(path, name, value, value.count, flags)
+                }
             }
         }
     }
 
     /// See: `man 2 fsetxattr`.
     public static func setAttribute(
-        _ fd: Int32, _ name: RawPath, _ value: [UInt8], flags: Int32 = 0
+        _ fd: Int32, _ name: RawPath, _ value: [UInt8], flags: Int32 = 0, function: StaticString = #function
     ) throws(Errno) {
         try name.withCString { name throws(Errno) in
-            _ = try check { firn_fsetxattr(fd, name, value, value.count, flags) }
+            _ = try changing(.setAttribute, function) { firn_fsetxattr(fd, name, value, value.count, flags) }
         }
     }
 
     /// See: `man 2 lremovexattr`.
-    public static func removeAttribute(_ path: RawPath, _ name: RawPath) throws(Errno) {
+    public static func removeAttribute(
+        _ path: RawPath, _ name: RawPath, function: StaticString = #function
+    ) throws(Errno) {
         try path.withCString { path throws(Errno) in
-            try name.withCString { name throws(Errno) in _ = try check { firn_removexattr(path, name) } }
+            try name.withCString { name throws(Errno) in
+                _ = try changing(.removeAttribute, function) { firn_removexattr(path, name) }
+            }
         }
     }
 
     /// See: `man 2 fremovexattr`.
-    public static func removeAttribute(_ fd: Int32, _ name: RawPath) throws(Errno) {
-        try name.withCString { name throws(Errno) in _ = try check { firn_fremovexattr(fd, name) } }
+    public static func removeAttribute(
+        _ fd: Int32, _ name: RawPath, function: StaticString = #function
+    ) throws(Errno) {
+        try name.withCString { name throws(Errno) in
+            _ = try changing(.removeAttribute, function) { firn_fremovexattr(fd, name) }
+        }
     }
 
     /// See: `man 2 llistxattr`. Names without their NULs; empty on a filesystem without attributes.

@@ -7,11 +7,15 @@ public import SystemPackage
 extension Syscall {
     /// See: `man 2 openat`. `O_CLOEXEC` is always added.
     public static func open(
-        at directory: Int32, _ path: RawPath, _ flags: Int32, mode: mode_t = 0
+        at directory: Int32, _ path: RawPath, _ flags: Int32, mode: mode_t = 0,
+        function: StaticString = #function
     ) throws(Errno) -> Descriptor {
-        Descriptor(
+        let makes = flags & (O_CREAT | O_TRUNC) != 0 || flags & nameless == nameless
+        return Descriptor(
             try path.withCString { path throws(Errno) in
-                try check { openat(directory, path, flags | O_CLOEXEC, mode) }
+                try changing(makes ? .create : .open, function) {
+                    openat(directory, path, flags | O_CLOEXEC, mode)
+                }
             })
     }
 
@@ -43,23 +47,30 @@ extension Syscall {
     }
 
     /// See: `man 2 mkdirat`.
-    public static func makeDirectory(at directory: Int32, _ path: RawPath, mode: mode_t) throws(Errno) {
-        try path.withCString { path throws(Errno) in _ = try check { mkdirat(directory, path, mode) } }
+    public static func makeDirectory(
+        at directory: Int32, _ path: RawPath, mode: mode_t, function: StaticString = #function
+    ) throws(Errno) {
+        try path.withCString { path throws(Errno) in
+            _ = try changing(.makeDirectory, function) { mkdirat(directory, path, mode) }
+        }
     }
 
     /// See: `man 2 mknodat`.
     public static func makeNode(
-        at directory: Int32, _ path: RawPath, mode: mode_t, device: dev_t
+        at directory: Int32, _ path: RawPath, mode: mode_t, device: dev_t, function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in _ = try check { mknodat(directory, path, mode, device) }
+        try path.withCString { path throws(Errno) in
+            _ = try changing(.makeNode, function) { mknodat(directory, path, mode, device) }
         }
     }
 
     /// See: `man 2 symlinkat`.
-    public static func makeSymlink(at directory: Int32, _ path: RawPath, target: RawPath) throws(Errno) {
+    public static func makeSymlink(
+        at directory: Int32, _ path: RawPath, target: RawPath, function: StaticString = #function
+    ) throws(Errno) {
         try path.withCString { path throws(Errno) in
             try target.withCString { target throws(Errno) in
-                _ = try check { symlinkat(target, directory, path) }
+                _ = try changing(.makeSymlink, function) { symlinkat(target, directory, path) }
             }
         }
     }
@@ -79,32 +90,44 @@ extension Syscall {
 
     /// See: `man 2 linkat`; a symlink is linked itself.
     public static func link(
-        at directory: Int32, _ path: RawPath, to target: Int32, _ targetPath: RawPath
+        at directory: Int32, _ path: RawPath, to target: Int32, _ targetPath: RawPath,
+        function: StaticString = #function
     ) throws(Errno) {
         try path.withCString { path throws(Errno) in
             try targetPath.withCString { targetPath throws(Errno) in
-                _ = try check { linkat(directory, path, target, targetPath, 0) }
+                _ = try changing(.link, function) { linkat(directory, path, target, targetPath, 0) }
             }
         }
     }
 
     /// Gives an open file (of `O_TMPFILE`, say) a name. See: `man 2 linkat`, `AT_SYMLINK_FOLLOW` with /proc.
-    public static func link(_ fd: Int32, to target: Int32, _ targetPath: RawPath) throws(Errno) {
+    public static func link(
+        _ fd: Int32, to target: Int32, _ targetPath: RawPath, function: StaticString = #function
+    ) throws(Errno) {
         try RawPath("/proc/self/fd/\(fd)").withCString { path throws(Errno) in
             try targetPath.withCString { targetPath throws(Errno) in
-                _ = try check { linkat(AT_FDCWD, path, target, targetPath, firn_AT_SYMLINK_FOLLOW) }
+                _ = try changing(.link, function) {
+                    linkat(AT_FDCWD, path, target, targetPath, firn_AT_SYMLINK_FOLLOW)
+                }
             }
         }
     }
 
     /// See: `man 2 unlinkat`.
-    public static func unlink(at directory: Int32, _ path: RawPath) throws(Errno) {
-        try path.withCString { path throws(Errno) in _ = try check { unlinkat(directory, path, 0) } }
+    public static func unlink(
+        at directory: Int32, _ path: RawPath, function: StaticString = #function
+    ) throws(Errno) {
+        try path.withCString { path throws(Errno) in
+            _ = try changing(.unlink, function) { unlinkat(directory, path, 0) }
+        }
     }
 
     /// See: `man 2 rmdir`.
-    public static func removeDirectory(at directory: Int32, _ path: RawPath) throws(Errno) {
-        try path.withCString { path throws(Errno) in _ = try check { unlinkat(directory, path, AT_REMOVEDIR) }
+    public static func removeDirectory(
+        at directory: Int32, _ path: RawPath, function: StaticString = #function
+    ) throws(Errno) {
+        try path.withCString { path throws(Errno) in
+            _ = try changing(.removeDirectory, function) { unlinkat(directory, path, AT_REMOVEDIR) }
         }
     }
 
@@ -124,11 +147,13 @@ extension Syscall {
     /// See: `man 2 renameat2`.
     public static func rename(
         at directory: Int32, _ path: RawPath, to target: Int32, _ targetPath: RawPath,
-        _ flags: RenameFlags = []
+        _ flags: RenameFlags = [], function: StaticString = #function
     ) throws(Errno) {
         try path.withCString { path throws(Errno) in
             try targetPath.withCString { targetPath throws(Errno) in
-                _ = try check { firn_renameat2(directory, path, target, targetPath, flags.rawValue) }
+                _ = try changing(flags.contains(.exchange) ? .exchange : .rename, function) {
+                    firn_renameat2(directory, path, target, targetPath, flags.rawValue)
+                }
             }
         }
     }

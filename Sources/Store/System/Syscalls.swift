@@ -6,6 +6,15 @@ internal import SystemPackage
 /// -1 returned, EINTR retried. Nothing else in Store touches `errno`.
 /// The calls are in the files beside this one, by what they are about.
 public enum Syscall {
+    /// A call that changes what is on a disk. All of them are made through here, so that each is a point at which
+    /// tests can have it fail, or end the process.
+    static func changing<Result: SignedInteger>(
+        _ verb: FaultPoint.Verb, _ function: StaticString, _ call: () -> Result
+    ) throws(Errno) -> Result {
+        try FaultHook.reach(verb, function)
+        return try check(call)
+    }
+
     static func check<Result: SignedInteger>(_ call: () -> Result) throws(Errno) -> Result {
         while true {
             let result = call()

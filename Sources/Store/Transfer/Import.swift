@@ -45,11 +45,10 @@ extension Store {
         let name = temporary.name()
         do throws(StoreError) {
             let store = try system("look at", self.path) { () throws(Errno) in try Syscall.stat(root.fd) }
-            var copy = TreeCopy(
-                into: TreeCopy.FileIdentity(store), faults: faults, progress: progress)
+            var copy = TreeCopy(into: TreeCopy.FileIdentity(store), progress: progress)
             progress.begin("importing", total: try copy.byteCount(below: from))
             try copy.directory(from, to: temporary.place(name))
-            try system("sync", self.path) { () throws(Errno) in try Syscall.syncFilesystem(root.fd) }
+            try syncFilesystem()
             try graft(name, at: path, into: workspace, force: force, inode: inode, replaced: replaced)
             return copy.summary
         } catch {

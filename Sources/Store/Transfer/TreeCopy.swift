@@ -6,7 +6,6 @@ internal import SystemPackage
 /// links among the files copied, modes, owners (when privileged), mtimes, user attributes and ACLs.
 struct TreeCopy {
     private let writer = EntryWriter()
-    private let faults: FaultHook
     private let progress: Progress
     /// Must not be found below the source: the copy would hold itself.
     private let store: FileIdentity
@@ -24,9 +23,8 @@ struct TreeCopy {
         }
     }
 
-    init(into store: FileIdentity, faults: FaultHook, progress: Progress) {
+    init(into store: FileIdentity, progress: Progress) {
         self.store = store
-        self.faults = faults
         self.progress = progress
     }
 
@@ -140,7 +138,6 @@ struct TreeCopy {
     private mutating func file(
         _ source: Place, _ listed: stat, to target: Place, path: TreePath
     ) throws(StoreError) {
-        try faults.reach(.importCopy, path.display)
         let (from, before) = try reading(path) { () throws(Errno) in
             let from = try Syscall.open(at: source.fd, source.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
             return (from, try Syscall.stat(from.fd))

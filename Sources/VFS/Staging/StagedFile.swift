@@ -100,7 +100,9 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
         let descriptor = staged.isBlob ? try tree.backingFile(stagingNode) : staged.descriptor
         guard let descriptor else { return }
         try called { () throws(Errno) in
-            try dataOnly ? Syscall.syncData(descriptor.fd) : Syscall.sync(descriptor.fd)
+            try tree.store.lostWrites.watching { () throws(Errno) in
+                try dataOnly ? Syscall.syncData(descriptor.fd) : Syscall.sync(descriptor.fd)
+            }
         }
     }
 

@@ -50,8 +50,13 @@ extension StagingTree {
         try changing(parent) { links throws(VFSError) in
             guard try self.child(parent, name, &links) == nil else { throw .exists }
             let place = try place(parent, name)
-            let kind = try make(place, new, in: parent, by: caller)
-            guard let upper = try probe(place) else { throw VFSError(.ioError) }
+            let (kind, mode) = try make(place, new, in: parent, by: caller)
+            let upper = try finishing(place, name, in: parent, isDirectory: kind == .directory) {
+                () throws(VFSError) in
+                try give(place, kind, to: caller, mode: mode, in: parent)
+                guard let upper = try probe(place) else { throw VFSError(.ioError) }
+                return upper
+            }
             return self.table.child(parent, name) { id in
                 StagingNode(id: id, upper: upper, kind: kind, inode: number(of: upper), in: self)
             }
@@ -69,15 +74,37 @@ extension StagingTree {
             let descriptor = try stored { () throws(StoreError) in
                 try workspace.overlay.createFile(place, mode: effective)
             }
-            try give(descriptor, to: caller, mode: effective, in: parent)
-            let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
+            let (upper, known) = try finishing(place, name, in: parent, isDirectory: false) {
+                () throws(VFSError) -> (UpperEntry, BackingFile?) in
+                try give(descriptor, to: caller, mode: effective, in: parent)
+                let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
+                return (upper, try backing(descriptor))
+            }
             let node = self.table.child(parent, name) { id in
                 StagingNode(id: id, upper: upper, kind: .file, inode: number(of: upper), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
-            node.file = StagedFile(
-                descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor))
+            node.file = StagedFile(descriptor, isWritable: true, isBlob: false, backing: known)
             return (node, try handle(node, writes: true))
+        }
+    }
+
+    /// Does the rest of making something, which lies at `place` already, and takes it away again where that fails:
+    /// an error says that nothing was made.
+    private func finishing<Result>(
+        _ place: Place, _ name: FileName, in parent: StagingNode, isDirectory: Bool,
+        _ body: () throws(VFSError) -> Result
+    ) throws(VFSError) -> Result {
+        do throws(VFSError) { return try body() } catch {
+            let leavesWhiteout = try baseEntry(name, in: parent) != nil
+            try stored { () throws(StoreError) in
+                if isDirectory {
+                    try workspace.overlay.removeDirectory(place, leavesWhiteout: leavesWhiteout)
+                } else {
+                    try workspace.overlay.remove(place, leavesWhiteout: leavesWhiteout)
+                }
+            }
+            throw error
         }
     }
 
@@ -107,7 +134,7 @@ extension StagingTree {
 
     private func make(
         _ place: Place, _ new: NewNode, in parent: StagingNode, by caller: Caller
-    ) throws(VFSError) -> EntryKind {
+    ) throws(VFSError) -> (kind: EntryKind, mode: UInt16) {
         let kind: EntryKind
         var mode: UInt16 = 0o777
         var device: UInt64 = 0
@@ -118,11 +145,8 @@ extension StagingTree {
         case .symlink(let wanted): (kind, target) = (.symlink, wanted)
         case .file(let wanted), .special(.file, let wanted, _):
             mode = try effectiveMode(wanted, in: parent, by: caller)
-            let descriptor = try stored { () throws(StoreError) in
-                try workspace.overlay.createFile(place, mode: mode)
-            }
-            try give(descriptor, to: caller, mode: mode, in: parent)
-            return .file
+            try stored { () throws(StoreError) in _ = try workspace.overlay.createFile(place, mode: mode) }
+            return (.file, mode)
         case .special(let wanted, let wantedMode, let number):
             // Device 0:0 is how a deletion is recorded.
             if wanted == .characterDevice, number == 0 { throw VFSError(.notPermitted) }
@@ -131,8 +155,7 @@ extension StagingTree {
         try stored { () throws(StoreError) in
             try workspace.overlay.createSpecial(place, kind, mode: mode, device: device, target: target)
         }
-        try give(place, kind, to: caller, mode: mode, in: parent)
-        return kind
+        return (kind, mode)
     }
 
     /// The mode under the caller's umask, which a directory's default access list replaces. See: `man 5 acl`.

@@ -100,8 +100,10 @@ import Testing
         try fixture.remove("b")
         try fixture.commit()
         try fixture.store.forget(versions: [VersionNumber(1)])
-        fixture.faults.fail(at: .unlink, with: .ioError, after: 1)
-        #expect(code { _ = try fixture.store.collectGarbage() } == .system(.ioError))
+        fixture.faults.fail(at: FaultPoint(.unlink, in: "remove(_:)"), with: .ioError, after: 1)
+        fixture.faults.during {
+            #expect(code { _ = try fixture.store.collectGarbage() } == .system(.ioError))
+        }
         fixture.faults.clear()
         try fixture.reopen()
         #expect(try fixture.store.verify().isClean)

@@ -8,7 +8,13 @@ import Testing
 
 /// A commit that fails, or whose process dies, at any of the points its durability hangs on.
 @Suite struct CommitFaultTests {
-    static let beforeCommit: [FaultHook.Point] = [.hash, .link, .sync, .syncDirectory, .catalog]
+    private static let hashing = FaultPoint(.open, in: "openForReading(_:)")
+    private static let linking = FaultPoint(.link, in: "adopt(_:at:as:)")
+    private static let syncingAll = FaultPoint(.syncFilesystem, in: "sync(_:isWhole:)")
+    private static let syncingNames = FaultPoint(.sync, in: "sync(directoriesOf:)")
+    private static let committing = FaultPoint(.commit, in: "store(_:)")
+    private static let swapping = FaultPoint(.exchange, in: "swapToNext(_:)")
+    static let beforeCommit = [hashing, linking, syncingAll, syncingNames, committing]
 
     private let fixture: StoreFixture
     /// What `staging` shows before the commit and must show after one that failed.
@@ -34,8 +40,8 @@ import Testing
     }
 
     /// Directories are synced one by one only where no file stays staged; otherwise the filesystem is.
-    private func closeFiles(for point: FaultHook.Point) {
-        if point == .syncDirectory { fixture.workspace.tracker.closed(openInode) }
+    private func closeFiles(for point: FaultPoint) {
+        if point == Self.syncingNames { fixture.workspace.tracker.closed(openInode) }
     }
 
     private func expectStaged(_ fixture: StoreFixture, sealed: Bool = false) throws {
@@ -64,7 +70,7 @@ import Testing
 
     @Test(arguments: beforeCommit, [Errno.noSpace, .ioError])
     func `a failure before the commit point changes nothing, and the next commit works`(
-        point: FaultHook.Point, errno: Errno
+        point: FaultPoint, errno: Errno
     ) throws {
         closeFiles(for: point)
         fixture.faults.fail(at: point, with: errno)
@@ -73,6 +79,11 @@ import Testing
         fixture.faults.clear()
         #expect(try fixture.store.versions().count == 1)
         try expectStaged(fixture)
+        if errno == .ioError, point == Self.syncingAll || point == Self.syncingNames {
+            // Not before somebody has looked at the disk.
+            #expect(code { try fixture.commit() } == .system(.ioError))
+            try fixture.reopen()
+        }
         // A staged file that is changed now must not change an object.
         try fixture.edit(try fixture.workspace.place([FileName("changed")])) { fd in
             _ = try [UInt8]([9, 9]).withUnsafeBytes { try Syscall.write(fd, $0, at: 0) }
@@ -83,7 +94,7 @@ import Testing
 
     @Test(arguments: beforeCommit)
     func `a process that dies before the commit point leaves staged files and orphans`(
-        point: FaultHook.Point
+        point: FaultPoint
     ) throws {
         let crashed = try snapshot(at: point)
         #expect(try crashed.store.versions().count == 1)
@@ -95,7 +106,7 @@ import Testing
     }
 
     @Test func `a process that dies after the commit point has committed`() throws {
-        let crashed = try snapshot(at: .swap)
+        let crashed = try snapshot(at: Self.swapping)
         try expectVersion(try #require(try crashed.store.latest()), of: crashed)
         // Only the file that was open is still staged.
         #expect(try crashed.files(below: "workspaces/main/upper") == ["kept/open"])
@@ -107,7 +118,7 @@ import Testing
     }
 
     /// The store as a process leaves it that dies when `point` is reached.
-    private func snapshot(at point: FaultHook.Point) throws -> StoreFixture {
+    private func snapshot(at point: FaultPoint) throws -> StoreFixture {
         let copy = Lock<String?>(nil)
         nonisolated(unsafe) let fixture = fixture
         closeFiles(for: point)
@@ -117,7 +128,7 @@ import Testing
     }
 
     @Test func `a swap that fails stops changes until a restart has finished it`() throws {
-        fixture.faults.fail(at: .swap, with: .ioError)
+        fixture.faults.fail(at: Self.swapping, with: .ioError)
         #expect(code { try fixture.commit() } == .system(.ioError))
         fixture.faults.clear()
         let stuck = error { try fixture.commit() }
@@ -146,7 +157,7 @@ import Testing
     @Test func `a second commit is refused while one runs`() throws {
         let second = Lock<StoreError?>(nil)
         let (store, workspace) = (fixture.store, fixture.workspace)
-        fixture.faults.once(at: .catalog) {
+        fixture.faults.once(at: Self.committing) {
             do { _ = try store.commit(workspace, .empty) } catch {
                 second.withLock { $0 = error as? StoreError }
             }
@@ -159,7 +170,7 @@ import Testing
     @Test func `a file that vanishes while the others are hashed is not there`() throws {
         let path = fixture.appending("workspaces/main/upper/new/vanishing")
         try fixture.write("new/vanishing", [8])
-        fixture.faults.once(at: .hash) { unlink(path) }
+        fixture.faults.once(at: Self.hashing) { unlink(path) }
         try expectVersion(try fixture.commit(), of: fixture)
     }
 
@@ -186,10 +197,12 @@ import Testing
         let overlay = fixture.workspace.overlay
         let upper = try #require(try overlay.probe(place))
         let reference = try #require(upper.reference)
-        fixture.faults.fail(at: .copyUp, with: .noSpace)
+        fixture.faults.fail(at: FaultPoint(.share, in: "share(_:to:)"), with: .noSpace)
         let failed = error {
             let file = try Syscall.open(at: place.fd, place.path, O_RDWR)
-            try overlay.fill(file, from: reference, mark: upper.mark, subject: "kept/a")
+            try fixture.faults.during {
+                try overlay.fill(file, from: reference, mark: upper.mark, subject: "kept/a")
+            }
         }
         #expect(failed?.code == .system(.noSpace))
         fixture.faults.clear()

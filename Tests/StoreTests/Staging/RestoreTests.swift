@@ -135,10 +135,15 @@ import Testing
     }
 
     @Test func `a restore that fails leaves the path as it was, and nothing behind`() throws {
-        fixture.faults.fail(at: .restore, with: .noSpace)
-        #expect(code { try restore("model") } == .system(.noSpace))
-        #expect(code { try restore("data") } == .system(.noSpace))
-        #expect(code { try restore("only/first") } == .system(.noSpace))
+        for verb in [FaultPoint.Verb.rename, .exchange] {
+            fixture.faults.fail(at: FaultPoint(verb, in: "place(_:in:at:_:_:)"), with: .noSpace)
+            fixture.faults.fail(at: FaultPoint(verb, in: "remove(_:from:)"), with: .noSpace)
+        }
+        fixture.faults.during {
+            #expect(code { try restore("model") } == .system(.noSpace))
+            #expect(code { try restore("data") } == .system(.noSpace))
+            #expect(code { try restore("only/first") } == .system(.noSpace))
+        }
         fixture.faults.clear()
         #expect(try fixture.stagedBytes("model") == [44])
         #expect(try fixture.stagedBytes("data/x/1") == [11])
@@ -190,8 +195,10 @@ import Testing
         let fixture = try StoreFixture(["a": [1]])
         try fixture.commit()
         try fixture.write("a", [2])
-        fixture.faults.fail(at: .swap, with: .ioError)
-        #expect(code { try fixture.store.abort(fixture.workspace) } == .system(.ioError))
+        fixture.faults.fail(at: FaultPoint(.exchange, in: "swapToNext(_:)"), with: .ioError)
+        fixture.faults.during {
+            #expect(code { try fixture.store.abort(fixture.workspace) } == .system(.ioError))
+        }
         fixture.faults.clear()
         #expect(try fixture.stagedBytes("a") == [2])
         #expect(try fixture.commit().number == VersionNumber(2))

@@ -16,8 +16,13 @@ import Testing
     init() throws { fixture = try StoreFixture() }
 
     private func importTree(_ path: TreePath, force: Bool = false) throws -> ImportSummary {
-        try store.importTree(from: source.path, at: path, into: fixture.workspace, force: force)
+        try fixture.faults.during {
+            try store.importTree(from: source.path, at: path, into: fixture.workspace, force: force)
+        }
     }
+
+    /// Where a file that is to be copied is opened.
+    private let opening = FaultPoint(.open, in: "file(_:_:to:path:)")
 
     private func shell(_ script: String) throws {
         let outcome = try Shell.run("/bin/sh", "-ec", "cd '\(source.path)'; \(script)")
@@ -105,7 +110,7 @@ import Testing
     @Test func `a file that vanishes during the import is an error that changes nothing`() throws {
         try shell("printf 1 > a; printf 2 > b; printf 3 > c")
         let path = source.path
-        fixture.faults.once(at: .importCopy) { unlink("\(path)/a") }
+        fixture.faults.once(at: opening) { unlink("\(path)/a") }
         let vanished = error { _ = try importTree("in") }
         #expect(vanished?.code == .system(.noSuchFileOrDirectory))
         #expect(vanished?.subject == "a")
@@ -116,7 +121,7 @@ import Testing
     @Test func `a file that changes during the import is an error that changes nothing`() throws {
         try shell("printf 1 > a; printf 2 > b")
         let path = source.path
-        fixture.faults.once(at: .importCopy) {
+        fixture.faults.once(at: opening) {
             guard let file = fopen("\(path)/a", "a") else { return }
             fputs("more", file)
             fclose(file)
@@ -130,7 +135,7 @@ import Testing
 
     @Test func `a full disk during the import changes nothing`() throws {
         try shell("printf 1 > a")
-        fixture.faults.fail(at: .importCopy, with: .noSpace)
+        fixture.faults.fail(at: opening, with: .noSpace)
         #expect(code { _ = try importTree("in") } == .system(.noSpace))
         fixture.faults.clear()
         #expect(try fixture.staged() == [])
