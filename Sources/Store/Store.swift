@@ -56,13 +56,16 @@ public final class Store: Sendable {
             if names.contains(where: { $0.display == "firn.json" }) {
                 throw Errno.fileExists
             }
-            guard names.allSatisfy({ $0.display == "lost+found" }) else { throw Errno.directoryNotEmpty }
+            for name in names {
+                guard try mayPrecede(name, in: root) else { throw Errno.directoryNotEmpty }
+            }
             try Store.requireAttributes(root)
-            for name in directoryNames {
+            for name in directoryNames where !names.contains(where: { $0.display == name }) {
                 try Syscall.makeDirectory(at: root.fd, RawPath(name), mode: 0o755)
             }
             try Store.write(
                 StoreFormat(id: UUID().uuidString.lowercased(), created: now).encoded(), to: root)
+            try Store.syncParent(of: root)
         } catch {
             switch error {
             case .fileExists:
@@ -84,6 +87,31 @@ public final class Store: Sendable {
         try Store.open(at: path, .owning).close()
     }
 
+    /// Whether a store may be made beside `name`: what a new filesystem has, or what making a store left behind
+    /// when it was interrupted.
+    private static func mayPrecede(_ name: FileName, in root: Descriptor) throws(Errno) -> Bool {
+        if name.display == "lost+found" { return true }
+        guard directoryNames.contains(name.display) else { return false }
+        do throws(Errno) {
+            let held = try Syscall.names(at: root.fd, RawPath(name))
+            return held.allSatisfy { name.display == "tmp" && $0.display == "firn.json" }
+        } catch {
+            if error == .notDirectory { return false }
+            throw error
+        }
+    }
+
+    /// Makes the name of a new directory durable.
+    private static func syncParent(of directory: Descriptor) throws(Errno) {
+        do throws(Errno) {
+            try Syscall.syncDirectory(at: directory.fd, RawPath(".."))
+        } catch {
+            // Who may not read the directory above cannot sync it alone.
+            guard error == .permissionDenied else { throw error }
+            try Syscall.syncFilesystem(directory.fd)
+        }
+    }
+
     private static func requireAttributes(_ root: Descriptor) throws(Errno) {
         try Syscall.setAttribute(root.fd, UpperMark.name, [0])
         try Syscall.removeAttribute(root.fd, UpperMark.name)
@@ -97,6 +125,8 @@ public final class Store: Sendable {
         }
         guard count == bytes.count else { throw .noSpace }
         try Syscall.sync(file.fd)
+        // What makes a directory a store comes last.
+        try Syscall.sync(root.fd)
         try Syscall.rename(at: root.fd, name, to: root.fd, StoreFormat.fileName)
         try Syscall.sync(root.fd)
     }
@@ -264,6 +294,8 @@ public final class Store: Sendable {
             if !isReadOnly, try Syscall.statIfPresent(at: root.fd, path) == nil {
                 try Syscall.makeDirectory(at: root.fd, path, mode: 0o755)
             }
+            // Not only where it was made just now: who made it may have been killed before this.
+            if !isReadOnly { try Syscall.syncDirectory(at: root.fd, RawPath("workspaces")) }
             return try Syscall.open(at: root.fd, path, O_RDONLY | O_DIRECTORY)
         }
         let overlay = Overlay(temporary: temporary, blobs: blobs)

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Glibc
 import Objects
 import SystemPackage
@@ -27,6 +28,12 @@ import Testing
         #expect(store.format.created == "2026-11-20T09:00:00Z")
         #expect(UUID(uuidString: store.format.id) != nil)
         #expect(try store.verify().isClean)
+    }
+
+    @Test func `the owner's catalog syncs its log with every transaction`() throws {
+        let store = try Store.open(at: try create(), .owning)
+        let level = try store.catalog.write { db in try Int.fetchOne(db, sql: "PRAGMA synchronous") }
+        #expect(level == 2, "1 would leave a commit in the page cache until the next checkpoint")
     }
 
     @Test func `a directory that is not empty does not become a store`() throws {

@@ -24,7 +24,6 @@ public final class Catalog: Sendable {
         configuration.busyMode = .timeout(10)
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { db in
-            if !isReadOnly { try db.execute(sql: "PRAGMA synchronous = FULL") }
             // A checkpoint of one connection can race another's in SQLite before 3.51; readers do none.
             if isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
         }
@@ -35,6 +34,9 @@ public final class Catalog: Sendable {
             } else {
                 let pool = try DatabasePool(path: path, configuration: configuration)
                 if !isReadOnly {
+                    // Not in `prepareDatabase`: the pool lowers it to NORMAL after that, which leaves a commit in
+                    // the page cache until the next checkpoint.
+                    try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
                     try Catalog.migrator.migrate(pool)
                     try Catalog.moveLog(pool)
                 }

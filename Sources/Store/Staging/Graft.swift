@@ -45,7 +45,8 @@ extension Workspace {
         let mark = self.mark
         try RemoveTree.remove(Workspace.nextName, at: directory)
         try system("place", Workspace.nextName.display) { () throws(Errno) in
-            try Workspace.mark(name, at: overlay.temporary.fd, mark)
+            let made = try Workspace.mark(name, at: overlay.temporary.fd, mark)
+            try Syscall.sync(made.fd)
             try Syscall.rename(at: overlay.temporary.fd, name, to: directory.fd, Workspace.nextName)
             try Syscall.sync(directory.fd)
         }

@@ -33,11 +33,15 @@ struct Replacement {
             try view.trees.entry(entry.name, in: tree) == entry
         {
             // The base has it: nothing is needed over it.
-            return try remove(try parent.child(entry.name), from: parent)
+            return try remove(try parent.child(entry.name), at: path)
         }
         let overlay = overlay
         try place(missing, in: parent, at: path, parents) { place throws(StoreError) in
             try overlay.make(entry, inode: nil, at: place)
+            // A rename brings the attributes of what it moves; what lies in a directory that is moved must be
+            // durable before.
+            let canBeOpened = entry.kind == .file || entry.kind == .directory
+            if canBeOpened || missing.count > 1 { try Replacement.settle(place, canBeOpened: canBeOpened) }
         }
     }
 
@@ -77,7 +81,7 @@ struct Replacement {
             overlay.temporary.discard(name)
             throw error
         }
-        try sync(parent)
+        try sync(above: path, missing: missing.count)
     }
 
     private func build(
@@ -97,10 +101,11 @@ struct Replacement {
         // A directory's time, last of all, after what is in it.
         for (place, entry) in made.reversed() {
             try overlay.writer.dress(place, as: entry, subject: path.display)
+            try Replacement.settle(place, canBeOpened: true)
         }
     }
 
-    private mutating func remove(_ target: Place, from parent: Place) throws(StoreError) {
+    private mutating func remove(_ target: Place, at path: TreePath) throws(StoreError) {
         let name = overlay.temporary.name()
         let isTaken = try overlay.probe(target) != nil
         guard isTaken else { return }
@@ -108,12 +113,29 @@ struct Replacement {
             try Syscall.rename(at: target.fd, target.path, to: overlay.temporary.fd, name)
         }
         rubbish.append(name)
-        try sync(parent)
+        try sync(above: path, missing: 1)
     }
 
-    private func sync(_ directory: Place) throws(StoreError) {
-        try system("sync", directory.display) { () throws(Errno) in
-            try Syscall.syncDirectory(at: directory.fd, directory.path)
+    /// Makes the directories of `upper/` above the last `missing` names of `path` durable, all the way up: those
+    /// between may have been laid over the base just now.
+    private func sync(above path: TreePath, missing: Int) throws(StoreError) {
+        for depth in (0...path.names.count - missing).reversed() {
+            try Replacement.settle(try workspace.place(path.names.prefix(depth)), canBeOpened: true)
+        }
+    }
+
+    /// Makes one thing durable; with all else on the disk where it cannot be opened.
+    private static func settle(_ place: Place, canBeOpened: Bool) throws(StoreError) {
+        try system("sync", place.display) { () throws(Errno) in
+            do throws(Errno) {
+                guard canBeOpened else { return try Syscall.syncFilesystem(place.fd) }
+                let opened = try Syscall.openForReading(place)
+                try Syscall.sync(opened.fd)
+            } catch {
+                // An ordinary user's own file or directory may deny reading.
+                guard error == .permissionDenied else { throw error }
+                try Syscall.syncFilesystem(place.fd)
+            }
         }
     }
 }

@@ -64,6 +64,8 @@ public final class Workspace: Sendable {
             opened = try Workspace.openUpper(directory)
         }
         try RemoveTree.remove(Workspace.nextName, at: directory)
+        // An owner that was killed may have made or exchanged `upper/` without this.
+        try system("sync", name) { () throws(Errno) in try Syscall.sync(directory.fd) }
         state = Lock(State(upper: opened.upper, mark: opened.mark))
     }
 
@@ -101,23 +103,28 @@ public final class Workspace: Sendable {
         }
     }
 
-    /// Makes an empty directory `name` laid over `root`, to be or to replace `upper/`.
+    /// Makes an empty directory `name` laid over `root`, to be or to replace `upper/`. It is never there without its
+    /// mark.
     static func makeUpper(
         _ name: RawPath, in directory: Descriptor, _ overlay: Overlay, root: TreeEntry, _ mark: WorkspaceMark,
         syncs: Bool = true
     ) throws(StoreError) {
         try RemoveTree.remove(name, at: directory)
-        try overlay.layDirectory(root, inode: nil, at: Place(directory: directory, path: name))
-        try system("mark", name.display) { () throws(Errno) in
-            let made = try Workspace.mark(name, at: directory.fd, mark)
-            guard syncs else { return }
-            try Syscall.sync(made.fd)
+        let temporary = overlay.temporary
+        try overlay.prepared(for: Place(directory: directory, path: name)) { made throws(StoreError) in
+            try overlay.make(root, inode: nil, at: temporary.place(made))
+            try system("mark", name.display) { () throws(Errno) in
+                _ = try Workspace.mark(made, at: temporary.fd, mark)
+            }
+        }
+        guard syncs else { return }
+        try system("sync", name.display) { () throws(Errno) in
+            try Syscall.syncDirectory(at: directory.fd, name)
             try Syscall.sync(directory.fd)
         }
     }
 
     /// Puts the workspace's mark on a directory that is to be `upper/`, and leaves everything else as it is.
-    @discardableResult
     static func mark(
         _ name: RawPath, at directory: Int32, _ mark: WorkspaceMark
     ) throws(Errno) -> Descriptor {
