@@ -18,10 +18,10 @@ final class Supervisor: Sendable {
     /// The daemon that runs now.
     private let daemon = Lock(pid_t(0))
 
-    /// Daemons in a row that died this soon before this gives up: a request that kills whoever performs it comes
-    /// again at once.
+    /// Daemons in a row that crashed this soon before this gives up: a request that kills whoever performs it comes
+    /// again at once. SIGKILL is somebody's wish, and no crash.
     private static let quickDeathsMax = 20
-    private static let quickDeath = Duration.milliseconds(100)
+    private static let quickDeath = Duration.seconds(2)
 
     /// - Parameter arguments: the daemon's, without the program's own name and what the supervisor adds.
     init(_ arguments: [String], logger: Logger) throws(StoreError) {
@@ -63,9 +63,10 @@ final class Supervisor: Sendable {
             guard let record = try? MountRecord(in: memory), record.canResume else {
                 throw lost("the kernel cannot send a new daemon its requests again (Linux 6.9 can)")
             }
-            quickDeaths = ContinuousClock.now - began < Supervisor.quickDeath ? quickDeaths + 1 : 0
+            let isQuick = !end.isKill && ContinuousClock.now - began < Supervisor.quickDeath
+            quickDeaths = isQuick ? quickDeaths + 1 : 0
             guard quickDeaths < Supervisor.quickDeathsMax else {
-                throw lost("\(quickDeaths) daemons in a row died at once")
+                throw lost("\(quickDeaths) daemons in a row crashed at once")
             }
             // The first again at once; more and more slowly if that does not help.
             usleep(UInt32(quickDeaths * quickDeaths) * 2_000)
@@ -142,6 +143,7 @@ final class Supervisor: Sendable {
         let status: Int32
 
         var isClean: Bool { status == 0 }
+        var isKill: Bool { status & 0x7F == SIGKILL }
 
         var description: String {
             let signal = status & 0x7F
