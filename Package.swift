@@ -93,6 +93,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "VFSTests",
+            dependencies: [
+                "Objects", "Store", "VFS", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "ControlTests",
             dependencies: [
                 "Objects", "Store", "Control", "TestSupport",

@@ -81,6 +81,9 @@ public final class MountRecord: Sendable {
     /// Whether a connection has begun whose kernel can send requests again.
     public var canResume: Bool { opening.load(as: UInt64.self) > 0 }
 
+    /// Of the log as it is now.
+    var logByteCount: Int { state.withLock { $0.length } }
+
     // MARK: Noting
 
     func append(_ change: RecordedChange) {
