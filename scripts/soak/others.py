@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import select
 import signal
 import stat
 import subprocess
@@ -12,7 +13,7 @@ import time
 from scene import MOUNT_SECONDS_MAX, Failure, Record, now
 
 # Exit statuses of the tool that its caller can meet at any time. See docs/COMMAND-LINE.md.
-DONE, FAILED, DAMAGED, BUSY, UNCHANGED = 0, 1, 3, 4, 5
+DONE, FAILED, BUSY, UNCHANGED = 0, 1, 4, 5
 VERSIONS_MAX = 24
 
 
@@ -218,7 +219,6 @@ class Daemon:
         handle = os.pidfd_open(pid)
         try:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
-            import select
             if not select.select([handle], [], [], MOUNT_SECONDS_MAX)[0]:
                 raise Failure(f"the daemon {pid} does not end")
         finally:

@@ -45,8 +45,20 @@ class Proof:
                 for path, value in line["after"].items():
                     self.histories[f"{writer}/{path}"].add(
                         line["begun"], line["ended"], value_from_json(value), line["torn"])
-        self.attempts = {line["message"]: line for line in Record.read(scene, "commits")}
+        self.attempts = self.read_attempts()
         self.file_count = self.byte_count = self.open_count = 0
+
+    def read_attempts(self):
+        """All commits, each with when it was over at the latest."""
+        attempts = Record.read(self.scene, "commits")
+        over = None
+        for attempt in reversed(attempts):
+            # Where the tool was killed, the daemon has gone on; it makes one version after the other.
+            if attempt["state"] == "unknown":
+                attempt["ended"] = over
+            elif attempt["state"] == "acknowledged":
+                over = attempt["ended"]
+        return {attempt["message"]: attempt for attempt in attempts}
 
     # Which versions there are
 
@@ -141,9 +153,10 @@ class Proof:
         return any(after is not None and is_between(self.scene.seed, data, before, after) for before, after in steps)
 
     def fail(self, number, path, found, values, attempt, torn):
+        seed = self.scene.seed
         described = [
             "nothing" if value is None else
-            f"{len(bytes_of(self.scene.seed, value))} bytes, mode {value.mode:o}, {digest_of(self.scene.seed, value)[:12]}"
+            f"{len(bytes_of(seed, value))} bytes, mode {value.mode:o}, {digest_of(seed, value)[:12]}"
             for value in values]
         raise Failure(
             f"v{number}/{path} holds {found}; it must be one of {described}. Open at the seal: {path in torn}. "

@@ -5,9 +5,11 @@ import multiprocessing
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import time
+import traceback
 
 COMMAND_SECONDS_MAX = 300
 MOUNT_SECONDS_MAX = 60
@@ -77,8 +79,8 @@ class Scene:
     def must(self, *arguments):
         done = self.run(*arguments)
         if done.returncode != 0:
-            raise Failure(
-                f"firn {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stderr}{done.stdout[-2000:]}")
+            words = " ".join(map(str, arguments))
+            raise Failure(f"firn {words} ended with {done.returncode}: {done.stderr}{done.stdout[-2000:]}")
         return done.stdout
 
     def log(self):
@@ -111,13 +113,13 @@ def process(scene, name, body):
     """Starts `body` in a process of its own. What it fails with ends the soak."""
 
     def run():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             body()
         except BaseException as failure:
             scene.stopping.set()
             print(f"soak: {name}: {type(failure).__name__}: {failure}", file=sys.stderr, flush=True)
             if not isinstance(failure, Failure):
-                import traceback
                 traceback.print_exc()
             sys.stderr.flush()
             os._exit(1)

@@ -1,9 +1,9 @@
 """Runs a soak and its proof. See scripts/soak.sh."""
 
 import argparse
-import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +30,8 @@ def main():
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
 
+    # Whoever ends it so wants nothing left behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     work = pathlib.Path(tempfile.mkdtemp(prefix="firn-soak.", dir=options.dir)).resolve()
     scene = Scene(str(pathlib.Path(options.firn).resolve()), work, options.seed)
     daemon = others.Daemon(scene)

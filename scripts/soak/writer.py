@@ -1,5 +1,6 @@
 """A writer owns one directory of staging and knows at every moment what is in it."""
 
+import errno
 import os
 import stat
 
@@ -17,9 +18,11 @@ CHUNK_BYTES = 60_000
 class Change:
     """One operation: what the paths it touches hold afterwards, and how it is done."""
 
-    def __init__(self, after, act, *, is_torn=False):
+    def __init__(self, after, act, *, is_torn=False, mark=None):
         self.after = after
         self.act = act
+        # Since when the daemon must have been there for it to succeed, if not from its beginning.
+        self.mark = mark
         # Whether other states than before and after can be seen while it goes on. It can be done over again then.
         self.is_torn = is_torn
 
@@ -34,14 +37,19 @@ class Writer:
         # What each path below `top` holds. Paths that are not there are not in it.
         self.held = {}
         self.generation = 0
+        # Logs that are held open, each with the mark of the daemon it was opened under. With passthrough they can be
+        # written to after that has been killed; without, they cannot.
         self.logs = {}
 
     def run(self):
         self.attempt(Change({}, self.make_directories))
         while not self.scene.stopping.is_set():
             self.attempt(self.choose())
-        for file in self.logs.values():
-            os.close(file)
+        self.close_logs(*self.logs)
+
+    def close_logs(self, *paths):
+        for path in paths:
+            os.close(self.logs.pop(path)[0])
 
     def make_directories(self):
         for place in (self.top, *(self.top / name for name in DIRECTORIES)):
@@ -58,7 +66,7 @@ class Writer:
         try:
             change.act()
         except OSError as error:
-            if not self.scene.was_killed_since(mark):
+            if not self.scene.was_killed_since(mark if change.mark is None else change.mark):
                 raise Failure(f"{self.name}: {error} though the daemon was there all the time; {change.after}")
             self.recover(change)
         self.record.write(
@@ -76,9 +84,7 @@ class Writer:
     def recover(self, change):
         """The daemon was killed during `change`. Everything that was acknowledged must be there once it is back, and
         the change itself wholly or not at all. It is done over again if it was not."""
-        for file in self.logs.values():
-            os.close(file)
-        self.logs.clear()
+        self.close_logs(*self.logs)
         while True:
             mark = self.scene.wait_for_daemon()
             try:
@@ -238,22 +244,21 @@ class Writer:
         line = record(self.scene.seed, value.origin, before.generation)
         keeps = self.random.random() < 0.9
 
-        def act():
-            file = self.logs.pop(path, None)
-            if file is None:
-                file = os.open(self.top / path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-                try:
-                    os.fchmod(file, value.mode)
-                except OSError:
-                    os.close(file)
-                    raise
-            self.logs[path] = file
-            if os.write(file, line) != len(line):
-                raise Failure(f"a part of a record was written to {path}")
-            if not keeps:
-                os.close(self.logs.pop(path))
+        _, mark = self.logs.get(path, (None, None))
 
-        return Change({path: value}, act, is_torn=True)
+        def act():
+            if path not in self.logs:
+                opened_under = self.scene.returns.value
+                file = os.open(self.top / path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                self.logs[path] = file, opened_under
+                os.fchmod(file, value.mode)
+            count = os.write(self.logs[path][0], line)
+            if count != len(line):
+                raise OSError(errno.EIO, f"{count} of {len(line)} bytes were written")
+            if not keeps:
+                self.close_logs(path)
+
+        return Change({path: value}, act, is_torn=True, mark=mark)
 
     def remove(self):
         path = self.some_file("f") or self.some_file("i")
@@ -304,8 +309,7 @@ class Writer:
             os.rename(self.top / source, self.top / target)
 
         # Open logs go on under their new names.
-        for path in [path for path in self.logs if path.startswith(source + "/")]:
-            os.close(self.logs.pop(path))
+        self.close_logs(*[path for path in self.logs if path.startswith(source + "/")])
         return Change(after, act)
 
 

@@ -73,7 +73,7 @@ extension PracticeTests {
                 assert sealed.execute("SELECT count(*) FROM t").fetchone() == (400,)
                 """),
         Practice(
-            name: "make -j",
+            name: "make -j", isOfNames: true,
             program: """
                 os.mkdir("project")
                 os.chdir("project")
@@ -209,7 +209,7 @@ extension PracticeTests {
                     assert not any(mask & GONE for _, mask, _ in events())
                 """),
         Practice(
-            name: "a large directory is listed while it grows and shrinks",
+            name: "a large directory is listed while it grows and shrinks", isOfNames: true,
             program: """
                 COUNT = 1500
                 os.mkdir("d")
@@ -243,7 +243,7 @@ extension PracticeTests {
                 os.rmdir("d")
                 """),
         Practice(
-            name: "names that are one after normalisation",
+            name: "names that are one after normalisation", isOfNames: true,
             program: """
                 names = [
                     "\\u00e9", "e\\u0301", "\\u00c5", "\\u212b", "A\\u030a", "\\ufb01", "fi", "\\u00df", "ss", "SS", "K",
@@ -269,7 +269,7 @@ extension PracticeTests {
                 check(latest, names[:1])
                 """),
         Practice(
-            name: "1,000 levels",
+            name: "1,000 levels", isOfNames: true,
             program: """
                 def down(top, make=False):
                     here = os.open(top, os.O_RDONLY)
@@ -305,7 +305,7 @@ extension PracticeTests {
                 assert os.listdir(".") == []
                 """),
         Practice(
-            name: "1,000 hard links",
+            name: "1,000 hard links", isOfNames: true,
             program: """
                 os.mkdir("d")
                 open("d/0", "w").write("x")
