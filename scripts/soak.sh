@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs writers, readers, commits, forgets, gc and kills of the daemon together, then proves that every version that
-# was ever acknowledged and not forgotten is what it must be, bit for bit.
+# was ever acknowledged and not forgotten is what it must be, bit for bit. Half of the time the store is mounted again
+# after a kill, half of it a supervisor is there and no program may notice.
 #
 #   scripts/soak.sh [SECONDS] [SEED] [OPTIONS]       default: 600 seconds, a seed of the clock's
 #

@@ -96,7 +96,7 @@ class Committer:
     def commit(self, *, must=False):
         self.count += 1
         message = f"attempt {self.count}"
-        mark = self.scene.kills.value
+        mark = self.scene.tool_mark()
         # One in four through the mount, as a container would; one in ten dies of its own.
         way = "tool" if must else self.random.choice(("tool", "tool", "tool", "file"))
         kill_after = self.random.random() * 0.1 if not must and self.random.random() < 0.1 else None
@@ -116,7 +116,7 @@ class Committer:
             state = "acknowledged"
         elif outcome in (BUSY, UNCHANGED):
             state = "refused"
-        elif kill_after is not None or self.scene.was_killed_since(mark) or mark != self.scene.returns.value:
+        elif kill_after is not None or self.scene.is_tool_excused(mark):
             state = "unknown"
         else:
             raise Failure(f"a commit failed with {outcome}: {why.strip()}")
@@ -145,16 +145,13 @@ class Maintainer:
 
     def run(self):
         while not self.scene.stopping.is_set():
-            mark = self.scene.kills.value
+            mark = self.scene.tool_mark()
             try:
                 self.random.choice((self.forget, self.forget, self.collect))(mark)
             except Failure:
-                if not self.is_excused(mark):
+                if not self.scene.is_tool_excused(mark):
                     raise
             time.sleep(self.random.random() * 1.5)
-
-    def is_excused(self, mark):
-        return self.scene.was_killed_since(mark) or mark != self.scene.returns.value
 
     def forget(self, mark):
         numbers = sorted(self.scene.log())[:-1]
@@ -170,7 +167,7 @@ class Maintainer:
             self.record.write(versions=chosen, state="done", at=now())
         elif done.returncode == BUSY:
             self.record.write(versions=chosen, state="refused", at=now())
-        elif kill_after is None and not self.is_excused(mark):
+        elif kill_after is None and not self.scene.is_tool_excused(mark):
             raise Failure(f"forget {' '.join(names)} ended with {done.returncode}: {done.stderr.strip()}")
 
     def collect(self, mark):
@@ -178,22 +175,28 @@ class Maintainer:
         done = self.scene.run("gc", "--store", self.scene.store, kill_after=kill_after)
         if done.returncode == DONE:
             self.record.write(versions=[], state="collected", at=now())
-        elif done.returncode != BUSY and kill_after is None and not self.is_excused(mark):
+        elif done.returncode != BUSY and kill_after is None and not self.scene.is_tool_excused(mark):
             raise Failure(f"gc ended with {done.returncode}: {done.stderr.strip()}")
 
 
 class Daemon:
-    """Mounts, kills and mounts again."""
+    """Mounts, kills and mounts again; or kills only, where a supervisor sees to the rest."""
 
-    def __init__(self, scene):
+    def __init__(self, scene, is_supervised):
         self.scene = scene
+        self.is_supervised = is_supervised
         self.random = scene.random("killer")
+
+    @staticmethod
+    def can_be_supervised(scene):
+        return "--no-supervise" in scene.must("mount", "--help")
 
     def mount(self):
         """What a person would do: `firn mount`, again while the store is someone else's for a moment."""
+        options = ["--no-supervise"] if not self.is_supervised and self.can_be_supervised(self.scene) else []
         limit = time.monotonic() + MOUNT_SECONDS_MAX
         while True:
-            done = self.scene.run("mount", self.scene.store, self.scene.mount_point)
+            done = self.scene.run("mount", self.scene.store, self.scene.mount_point, *options)
             if done.returncode == DONE:
                 return
             if done.returncode != BUSY or time.monotonic() > limit:
@@ -204,19 +207,24 @@ class Daemon:
         """Whose the store is, by what its lock says; None where that is nobody's, or no daemon's."""
         try:
             pid = int((self.scene.store / "lock").read_text())
-            command = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                return pid if b"mount" in file.read().split(b"\0") else None
         except (OSError, ValueError):
             return None
-        return pid if b"mount" in command else None
 
     def kill(self):
         """Ends the daemon as the worst crash of a program would, and waits until it is gone."""
-        pid = self.pid()
-        if pid is None:
-            raise Failure("there is no daemon")
-        with self.scene.kills.get_lock():
-            self.scene.kills.value += 1
-        handle = os.pidfd_open(pid)
+        limit = time.monotonic() + MOUNT_SECONDS_MAX
+        while (pid := self.pid()) is None:
+            # The one before may have been killed a moment ago.
+            if not self.is_supervised or time.monotonic() > limit:
+                raise Failure("there is no daemon")
+            time.sleep(0.005)
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        self.scene.count_kill(is_noticed=not self.is_supervised)
         try:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
             if not select.select([handle], [], [], MOUNT_SECONDS_MAX)[0]:
@@ -224,16 +232,14 @@ class Daemon:
         finally:
             os.close(handle)
 
-    def come_back(self):
-        self.detach()
-        self.mount()
-        with self.scene.returns.get_lock():
-            self.scene.returns.value += 1
-
     def kill_and_mount(self):
         self.kill()
+        if self.is_supervised:
+            return
         time.sleep(self.random.choice((0, 0, 0.3)) * self.random.random())
-        self.come_back()
+        self.detach()
+        self.mount()
+        self.scene.count_return()
 
     def run(self, seconds):
         """Kills now and then for so long, or until something has failed."""

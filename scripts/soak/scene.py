@@ -28,10 +28,12 @@ class Scene:
         self.mount_point = self.work / "mnt"
         self.records = self.work / "records"
         self.stopping = multiprocessing.Event()
-        # How often the daemon was killed, and how often it was there again. Counted before the one and after the other:
-        # whoever sees them equal, and equal still afterwards, had a daemon all the time.
+        # How often the daemon was killed so that programs can notice, and how often it was there again. Counted before
+        # the one and after the other: whoever sees them equal, and equal still afterwards, had a daemon all the time.
         self.kills = multiprocessing.Value("q", 0)
         self.returns = multiprocessing.Value("q", 0)
+        # How often in all.
+        self.all_kills = multiprocessing.Value("q", 0)
 
     @property
     def staging(self):
@@ -59,6 +61,22 @@ class Scene:
 
     def was_killed_since(self, mark):
         return self.kills.value != mark
+
+    def count_kill(self, *, is_noticed):
+        for counter in (self.kills, self.all_kills) if is_noticed else (self.all_kills,):
+            with counter.get_lock():
+                counter.value += 1
+
+    def count_return(self):
+        with self.returns.get_lock():
+            self.returns.value += 1
+
+    def tool_mark(self):
+        """For `is_tool_excused`: nobody promises that the tool outlives the daemon it speaks to."""
+        return self.all_kills.value, self.kills.value == self.returns.value
+
+    def is_tool_excused(self, mark):
+        return not mark[1] or self.all_kills.value != mark[0]
 
     # The tool
 

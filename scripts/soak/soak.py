@@ -15,6 +15,7 @@ from writer import Writer
 
 WRITER_COUNT = 3
 LOG_LINES_SHOWN = 40
+END_SECONDS_MAX = 120
 
 
 def say(text):
@@ -32,12 +33,19 @@ def main():
 
     # Whoever ends it so wants nothing left behind either.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    firn = str(pathlib.Path(options.firn).resolve())
+    ways = [False, True] if others.Daemon.can_be_supervised(Scene(firn, ".", 0)) else [False]
+    for is_supervised in ways:
+        run(firn, is_supervised, options.seconds / len(ways), options)
+
+
+def run(firn, is_supervised, seconds, options):
     work = pathlib.Path(tempfile.mkdtemp(prefix="firn-soak.", dir=options.dir)).resolve()
-    scene = Scene(str(pathlib.Path(options.firn).resolve()), work, options.seed)
-    daemon = others.Daemon(scene)
+    scene = Scene(firn, work, options.seed)
+    daemon = others.Daemon(scene, is_supervised)
     has_failed = True
     try:
-        soak(scene, daemon, options.seconds)
+        soak(scene, daemon, seconds)
         has_failed = False
     except Failure as failure:
         say(f"FAILED: {failure}")
@@ -51,7 +59,8 @@ def main():
             say(f"kept: {work}")
         else:
             shutil.rmtree(work, ignore_errors=True)
-    sys.exit(has_failed)
+    if has_failed:
+        sys.exit(1)
 
 
 def soak(scene, daemon, seconds):
@@ -59,20 +68,21 @@ def soak(scene, daemon, seconds):
     scene.records.mkdir()
     scene.must("init", scene.store)
     daemon.mount()
-    say(f"seed {scene.seed}, {seconds:g} s, in {scene.work}")
+    how = "kills under a supervisor" if daemon.is_supervised else "kills and new mounts"
+    say(f"seed {scene.seed}, {seconds:g} s of {how}, in {scene.work}")
 
     writers = [f"w{number}" for number in range(WRITER_COUNT)]
-    committer = others.Committer(scene)
     bodies = {name: Writer(scene, name).run for name in writers}
     bodies |= {
-        "reader": others.Reader(scene, 0).run, "committer": committer.run, "maintainer": others.Maintainer(scene).run,
+        "reader": others.Reader(scene, 0).run, "committer": others.Committer(scene).run,
+        "maintainer": others.Maintainer(scene).run,
     }
     running = [process(scene, name, body) for name, body in bodies.items()]
     try:
         daemon.run(seconds)
         scene.stopping.set()
         for each in running:
-            each.join(120)
+            each.join(END_SECONDS_MAX)
     finally:
         late = [each for each in running if each.is_alive()]
         for each in late:
@@ -106,7 +116,7 @@ def prove(scene, daemon, writers):
         f"proved: {len(versions)} versions with {proof.file_count} files, {proof.byte_count >> 20} MiB, "
         f"{proof.open_count} of them open at the seal, hold what they must; {proof.change_count} changes, "
         f"{states.count('acknowledged')} commits acknowledged, {states.count('unknown')} interrupted, "
-        f"{forgotten} versions forgotten, {scene.kills.value} kills")
+        f"{forgotten} versions forgotten, {scene.all_kills.value} kills")
 
 
 def show_log(scene):
