@@ -5,6 +5,7 @@
 #
 #   scripts/soak.sh [SECONDS] [SEED] [OPTIONS]       default: 600 seconds, a seed of the clock's
 #
+#   --way WAY        only one of them: mount or supervise
 #   --dir DIRECTORY  where to work (default: .build of this checkout)
 #   --keep           leave the store and the records where they are when it fails
 #

@@ -104,7 +104,7 @@ fail() {
 
 run_tests "$@" || fail "swift test ended with exit status $?"
 if (($# == 0)); then
-    env FIRN="$binaries/firn" FIRN_TEST_RUN="$mark" "$root/scripts/soak.sh" "$soak_seconds" 1 ||
+    env FIRN="$binaries/firn" FIRN_TEST_RUN="$mark" "$root/scripts/soak.sh" "$soak_seconds" 1 --way mount ||
         fail "the soak ended with exit status $?"
 fi
 count=$(tests_run)

@@ -15,6 +15,7 @@ from scene import MOUNT_SECONDS_MAX, Failure, Record, now
 # Exit statuses of the tool that its caller can meet at any time. See docs/COMMAND-LINE.md.
 DONE, FAILED, BUSY, UNCHANGED = 0, 1, 4, 5
 VERSIONS_MAX = 24
+END_SECONDS_MAX = 10
 
 
 def read_tree(top):
@@ -107,7 +108,7 @@ class Committer:
             ended = now()
         else:
             done = self.scene.run(
-                "commit", "--store", self.scene.store, "-m", message, "--json", kill_after=kill_after)
+                "commit", "--store", self.scene.store, "-m", message, "--json", "--allow-empty", kill_after=kill_after)
             ended = now()
             outcome, why = done.returncode, done.stderr
             if outcome == DONE:
@@ -263,14 +264,28 @@ class Daemon:
                 ["fusermount3", "-u", "-z", self.scene.mount_point], check=True)
 
     def clean_up(self):
-        """Leaves no mount and no daemon, whatever has happened."""
-        pid = self.pid()
+        """Leaves no mount and no process, whatever has happened."""
+        left = self.processes()
         if self.is_mounted():
             self.scene.run("unmount", self.scene.mount_point)
         self.detach()
-        limit = time.monotonic() + 10
-        while pid is not None and self.pid() == pid:
+        limit = time.monotonic() + END_SECONDS_MAX
+        while left := left & self.processes():
             if time.monotonic() > limit:
-                os.kill(pid, signal.SIGKILL)
+                for pid in left:
+                    os.kill(pid, signal.SIGKILL)
                 break
             time.sleep(0.01)
+
+    def processes(self):
+        """The daemon and its supervisor."""
+        found = set()
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{name}/cmdline", "rb") as file:
+                    words = file.read().split(b"\0")
+            except OSError:
+                continue
+            if b"mount" in words and os.fsencode(self.scene.store) in words:
+                found.add(int(name))
+        return found

@@ -28,15 +28,18 @@ def main():
     parser.add_argument("seed", nargs="?", type=int, default=int(time.time()))
     parser.add_argument("--firn", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--dir", default=".")
+    parser.add_argument("--way", choices=("mount", "supervise"))
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
 
     # Whoever ends it so wants nothing left behind either.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     firn = str(pathlib.Path(options.firn).resolve())
-    ways = [False, True] if others.Daemon.can_be_supervised(Scene(firn, ".", 0)) else [False]
-    for is_supervised in ways:
-        run(firn, is_supervised, options.seconds / len(ways), options)
+    ways = [options.way] if options.way else ["mount", "supervise"]
+    if not others.Daemon.can_be_supervised(Scene(firn, ".", 0)):
+        ways = ["mount"]
+    for way in ways:
+        run(firn, way == "supervise", options.seconds / len(ways), options)
 
 
 def run(firn, is_supervised, seconds, options):
@@ -49,7 +52,8 @@ def run(firn, is_supervised, seconds, options):
         has_failed = False
     except Failure as failure:
         say(f"FAILED: {failure}")
-        say(f"again with: scripts/soak.sh {options.seconds:g} {options.seed}")
+        way = f" --way {options.way}" if options.way else ""
+        say(f"again with: scripts/soak.sh {options.seconds:g} {options.seed}{way}")
         show_log(scene)
     finally:
         # Whoever still runs must not meet a mount that goes away.
