@@ -258,16 +258,15 @@ class Daemon:
         return f" {self.scene.mount_point} " in open("/proc/self/mountinfo").read()
 
     def detach(self):
+        """Takes the mount away, and whoever waits for an answer from it gets an error."""
         if self.is_mounted():
             subprocess.run(
-                ["umount", "-l", self.scene.mount_point] if os.geteuid() == 0 else
+                ["umount", "-f", "-l", self.scene.mount_point] if os.geteuid() == 0 else
                 ["fusermount3", "-u", "-z", self.scene.mount_point], check=True)
 
     def clean_up(self):
         """Leaves no mount and no process, whatever has happened."""
         left = self.processes()
-        if self.is_mounted():
-            self.scene.run("unmount", self.scene.mount_point)
         self.detach()
         limit = time.monotonic() + END_SECONDS_MAX
         while left := left & self.processes():

@@ -89,6 +89,9 @@ def soak(scene, daemon, seconds):
             each.join(END_SECONDS_MAX)
     finally:
         late = [each for each in running if each.is_alive()]
+        if late:
+            # Nobody who waits for the mount can be killed.
+            daemon.detach()
         for each in late:
             each.kill()
             each.join(10)
