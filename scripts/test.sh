@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks formatting, builds, and runs every test. Fails when a test fails, when none ran, or when the
-# tests leave a mount or a process behind.
+# Checks formatting, builds, and runs every test, and a short soak (scripts/soak.sh) unless tests are chosen. Fails
+# when a test fails, when none ran, or when the tests leave a mount or a process behind.
 #
 #   scripts/test.sh [ARGUMENTS FOR swift test]       for example: scripts/test.sh --filter Seal
 #
@@ -10,6 +10,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 limit=${FIRN_TEST_TIMEOUT:-45m}
+soak_seconds=20
 
 say() { printf 'test: %s\n' "$*" >&2; }
 
@@ -102,6 +103,10 @@ fail() {
 }
 
 run_tests "$@" || fail "swift test ended with exit status $?"
+if (($# == 0)); then
+    env FIRN="$binaries/firn" FIRN_TEST_RUN="$mark" "$root/scripts/soak.sh" "$soak_seconds" 1 --way mount ||
+        fail "the soak ended with exit status $?"
+fi
 count=$(tests_run)
 ((count > 0)) || fail "no test ran"
 mounts=$(left_behind firn_mounts "$mounts_before")

@@ -204,6 +204,9 @@ public final class BlobStore: Sendable {
     // MARK: Hashing
 
     /// The SHA-256 of an open file from its beginning, and how many bytes that was.
+    ///
+    /// Holes are not read, which would fill memory with pages of zeros, but their zeros are hashed: a digest is
+    /// that of the bytes.
     static func hash(
         _ fd: Int32, progress: (UInt64) -> Void = { _ in }
     ) throws(StoreError) -> (digest: Digest, size: UInt64) {
@@ -211,16 +214,30 @@ public final class BlobStore: Sendable {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkByteCount, alignment: 4096)
         defer { buffer.deallocate() }
         Syscall.adviseSequential(fd)
+        // Where holes are is asked of files only that are longer than the buffer.
+        var run = FileRun(range: 0..<off_t(chunkByteCount), isHole: false)
         var offset: off_t = 0
         while true {
-            let count = try system("read", "a file to hash") { () throws(Errno) in
-                try Syscall.read(fd, into: buffer, at: offset)
+            if run.isHole { buffer.initializeMemory(as: UInt8.self, repeating: 0) }
+            while offset < run.range.upperBound {
+                let part = UnsafeMutableRawBufferPointer(
+                    rebasing: buffer.prefix(Int(min(run.range.upperBound - offset, off_t(chunkByteCount)))))
+                var count = part.count
+                if !run.isHole {
+                    count = try system("read", "a file to hash") { () throws(Errno) in
+                        try Syscall.read(fd, into: part, at: offset)
+                    }
+                }
+                builder.update(UnsafeRawBufferPointer(rebasing: part[..<count]))
+                offset += off_t(count)
+                progress(UInt64(count))
+                if count < part.count { return (builder.finish(), UInt64(offset)) }
             }
-            if count == 0 { return (builder.finish(), UInt64(offset)) }
-            builder.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            offset += off_t(count)
-            progress(UInt64(count))
-            if count < buffer.count { return (builder.finish(), UInt64(offset)) }
+            let next = try system("look for holes in", "a file to hash") { () throws(Errno) in
+                try FileRun(at: offset, of: fd)
+            }
+            guard let next else { return (builder.finish(), UInt64(offset)) }
+            run = next
         }
     }
 

@@ -63,6 +63,8 @@ public struct Place: Sendable {
             guard error == .permissionDenied else { throw error }
         }
         let status = try Syscall.stat(at: fd, path)
+        // A whiteout has taken the file's place. Root, who may open it, is told so.
+        if status.st_mode & S_IFMT == S_IFCHR { throw .noSuchAddressOrDevice }
         guard status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o400 == 0 else {
             throw .permissionDenied
         }

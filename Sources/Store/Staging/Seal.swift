@@ -53,11 +53,19 @@ struct SealWalk {
     private(set) var referenced: [Digest: UInt64] = [:]
     private var digestByInode: [UInt64: Digest] = [:]
     private var writableInodes: Set<UInt64> = []
+    private var captures: [UInt64: Capture] = [:]
     private(set) var changedCount = 0
 
     struct StagedFile {
         let place: Place
         let size: UInt64
+    }
+
+    /// What a file that is open for writing held at the seal.
+    private struct Capture {
+        let digest: Digest
+        let size: UInt64
+        let isTorn: Bool
     }
 
     init(_ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy) {
@@ -221,17 +229,30 @@ struct SealWalk {
             kept.append(path)
             return try base.flatMap { base throws(StoreError) in try store.trees.entry(name, in: base) }
         case .include:
-            let file = try workspace.openForReading(place)
-            let before = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
-            let (digest, size) = try ingest(file)
-            let after = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
-            let isTorn =
-                Timestamp(before.st_mtim) != Timestamp(after.st_mtim) || before.st_size != after.st_size
+            let captured = try capture(found, at: place, path)
             kept.append(path)
-            openAtSeal.append(Manifest.OpenFile(path: path, isTorn: isTorn))
-            referenced[digest] = size
-            return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
+            openAtSeal.append(Manifest.OpenFile(path: path, isTorn: captured.isTorn))
+            referenced[captured.digest] = captured.size
+            return try workspace.overlay.entry(
+                name, found, at: place, .blob(captured.digest), size: captured.size)
         }
+    }
+
+    /// Copies what a file that is open for writing holds now, once for all its names.
+    private mutating func capture(
+        _ found: UpperEntry, at place: Place, _ path: TreePath
+    ) throws(StoreError) -> Capture {
+        let inode = UInt64(found.status.st_ino)
+        if let captured = captures[inode] { return captured }
+        let file = try workspace.openForReading(place)
+        let before = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
+        let (digest, size) = try ingest(file)
+        let after = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(file.fd) }
+        let captured = Capture(
+            digest: digest, size: size,
+            isTorn: Timestamp(before.st_mtim) != Timestamp(after.st_mtim) || before.st_size != after.st_size)
+        captures[inode] = captured
+        return captured
     }
 
     private mutating func ingest(_ file: Descriptor) throws(StoreError) -> (digest: Digest, size: UInt64) {

@@ -26,6 +26,8 @@ public final class Workspace: Sendable {
     private struct State: Sendable {
         var upper: Descriptor
         var mark: WorkspaceMark
+        /// What has been swapped in on disk and is not shown yet: see ``showSwapped()``.
+        var swapped: (upper: Descriptor, mark: WorkspaceMark)?
         /// Set when a commit was stored and the swap after it failed: nothing may change until a restart has
         /// finished it, since staged files may be sealed ones by now. Also when it is not known which of the
         /// two is `upper/`, or whether the commit was stored.
@@ -191,7 +193,10 @@ public final class Workspace: Sendable {
 
     /// Runs what must follow a swap before anyone may change staging again; if it fails, nobody may.
     func settle(_ body: () throws(StoreError) -> Void) throws(StoreError) {
-        do throws(StoreError) { try body() } catch {
+        do throws(StoreError) {
+            try body()
+            showSwapped()
+        } catch {
             stop()
             throw error
         }
@@ -199,8 +204,22 @@ public final class Workspace: Sendable {
 
     // MARK: Swapping
 
-    /// Puts `next/`, which must be complete and durable, in the place of `upper/` and makes the old one rubbish.
-    /// The gate must be closed.
+    /// From now on ``upper`` and ``mark`` are those of the last swap; does nothing where they are already.
+    ///
+    /// Reads go on during a swap. What remembers places in `upper/`, as the mount does, calls this while nobody can
+    /// ask it for one, and takes the new `upper/` over before anybody can: until then the old one, which is whole
+    /// where it lies now, is read.
+    public func showSwapped() {
+        state.withLock {
+            guard let swapped = $0.swapped else { return }
+            $0.upper = swapped.upper
+            $0.mark = swapped.mark
+            $0.swapped = nil
+        }
+    }
+
+    /// Puts `next/`, which must be complete and durable, in the place of `upper/` and makes the old one rubbish,
+    /// which is read until ``showSwapped()``. The gate must be closed.
     ///
     /// - Returns: the name of the old one in the temporary directory, to be discarded with the gate open.
     func swapToNext(_ mark: WorkspaceMark) throws(StoreError) -> RawPath {
@@ -218,10 +237,7 @@ public final class Workspace: Sendable {
             }
             let opened = try Workspace.openUpper(directory)
             precondition(opened.mark == mark, "next/ was made with another mark")
-            state.withLock {
-                $0.upper = opened.upper
-                $0.mark = opened.mark
-            }
+            state.withLock { $0.swapped = opened }
             return rubbish
         } catch {
             if mustFinish { stop() }

@@ -5,7 +5,8 @@ internal import SystemPackage
 
 extension Store {
     /// Writes what a version has at `path` as a tar archive in the pax format: names byte for byte, times to the
-    /// nanosecond, owners as numbers, extended attributes as GNU tar's `--xattrs` writes them.
+    /// nanosecond, owners as numbers, extended attributes as GNU tar's `--xattrs` writes them, holes as its
+    /// `--sparse` does.
     ///
     /// A directory is `./` in it and what it holds lies beside; a file has its own name.
     ///
@@ -57,12 +58,33 @@ private struct TarExport {
                 )
             }
         }
-        try writer.begin(entry, named: name, path)
+        let runs = if let blob { try runs(of: blob, size: entry.size, path) } else { [FileRun]() }
+        try writer.begin(entry, named: name, holes: runs, path)
         if let blob {
             let progress = progress
-            try writer.write(blob, size: entry.size, path) { progress.advance($0) }
+            for run in runs { try writer.write(run, of: blob, path) { progress.advance($0) } }
         }
         summary.count(entry)
+    }
+}
+
+extension TarExport {
+    /// A map of holes is kept in memory and written before the bytes. A file of more pieces than this is written
+    /// whole.
+    private static let runCountMax = 10_000
+
+    private func runs(of blob: Descriptor, size: UInt64, _ path: TreePath) throws(StoreError) -> [FileRun] {
+        let whole = FileRun(range: 0..<off_t(clamping: size), isHole: false)
+        let status = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(blob.fd) }
+        guard UInt64(status.st_blocks) * 512 < size else { return [whole] }
+        return try system("look for holes in", path.display) { () throws(Errno) in
+            var runs: [FileRun] = []
+            while let run = try FileRun(at: runs.last?.range.upperBound ?? 0, of: blob.fd) {
+                if runs.count == TarExport.runCountMax { return [whole] }
+                runs.append(run)
+            }
+            return runs
+        }
     }
 }
 
@@ -94,7 +116,11 @@ private final class TarWriter {
     }
 
     /// Writes the header of an entry. Of a file, as many bytes as its size says must follow.
-    func begin(_ item: TreeEntry, named name: [UInt8], _ path: TreePath) throws(StoreError) {
+    ///
+    /// - Parameter runs: all of a file; where they have holes the archive has them, too.
+    func begin(
+        _ item: TreeEntry, named name: [UInt8], holes runs: [FileRun], _ path: TreePath
+    ) throws(StoreError) {
         archive_entry_clear(entry)
         RawPath(name).withCString { archive_entry_copy_pathname(entry, $0) }
         archive_entry_set_filetype(entry, UInt32(item.kind.fileType))
@@ -114,6 +140,14 @@ private final class TarWriter {
                 archive_entry_xattr_add_entry(entry, $0, attribute.value, attribute.value.count)
             }
         }
+        if runs.contains(where: \.isHole) {
+            for run in runs where !run.isHole {
+                archive_entry_sparse_add_entry(
+                    entry, la_int64_t(run.range.lowerBound), la_int64_t(run.range.count))
+            }
+            // How libarchive is told that there is nothing but a hole.
+            if runs.count == 1 { archive_entry_sparse_add_entry(entry, 0, 0) }
+        }
         try check(archive_write_header(archive, entry), path.display)
     }
 
@@ -126,20 +160,26 @@ private final class TarWriter {
         return seconds == -1 ? (-1, 0) : (seconds + 1, 1_000_000_000 - nanoseconds)
     }
 
+    /// Writes the bytes of a run. Those of a hole are only counted by libarchive, but want to be handed over.
     func write(
-        _ file: Descriptor, size: UInt64, _ path: TreePath, _ advance: (UInt64) -> Void
+        _ run: FileRun, of file: Descriptor, _ path: TreePath, _ advance: (UInt64) -> Void
     ) throws(StoreError) {
-        var offset: UInt64 = 0
-        while offset < size {
-            let count = try system("read", path.display) { () throws(Errno) in
-                try Syscall.read(file.fd, into: buffer, at: off_t(offset))
+        var offset = run.range.lowerBound
+        while offset < run.range.upperBound {
+            let part = UnsafeMutableRawBufferPointer(
+                rebasing: buffer.prefix(Int(min(run.range.upperBound - offset, off_t(buffer.count)))))
+            var count = part.count
+            if !run.isHole {
+                count = try system("read", path.display) { () throws(Errno) in
+                    try Syscall.read(file.fd, into: part, at: offset)
+                }
             }
             guard count > 0 else {
                 throw StoreError(.damaged, "the object became shorter", subject: path.display)
             }
-            let written = archive_write_data(archive, buffer.baseAddress, count)
+            let written = archive_write_data(archive, part.baseAddress, count)
             guard written == count else { throw failure(path.display) }
-            offset += UInt64(count)
+            offset += off_t(count)
             advance(UInt64(count))
         }
     }

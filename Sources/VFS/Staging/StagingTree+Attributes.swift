@@ -12,11 +12,16 @@ extension StagingTree {
     func currentAttributes(of node: StagingNode) throws(VFSError) -> Attributes {
         guard node === root || table.isLinked(node) else { return try namelessAttributes(of: node) }
         switch node.form {
-        case .base(let entry): return Attributes(entry, inode: node.inode)
+        case .base(let entry):
+            var attributes = Attributes(entry, inode: node.inode)
+            try attributes.countBlocks(of: entry.blob, in: store)
+            return attributes
         case .upper:
             let place = try place(node)
             let status = try called { () throws(Errno) in try Syscall.status(place) }
-            return Attributes(status, of: node)
+            var attributes = Attributes(status, of: node)
+            try attributes.countBlocks(of: node.reference?.digest, in: store)
+            return attributes
         }
     }
 

@@ -11,6 +11,7 @@ extension StagingTree {
     ///   of their own from now on.
     func rebase() throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
+            workspace.showSwapped()
             // An open file without a name may have others, unknown to the table: it stays staged with them
             // if somebody writes to it, and is sealed otherwise.
             links.byBacking = links.byBacking.filter { _, node in
@@ -63,6 +64,7 @@ extension StagingTree {
     /// - Returns: names that must be looked up again.
     func replaced(_ paths: [TreePath]) throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
+            workspace.showSwapped()
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
             var stale: [Stale] = []

@@ -22,17 +22,9 @@ final class SealedNode: Node, @unchecked Sendable {
 
     override func attributes() throws(VFSError) -> Attributes {
         var attributes = Attributes(entry, inode: inode)
-        // Only a large file can have holes worth knowing of; asking costs a system call.
-        if let blob = entry.blob, entry.size >= SealedNode.holesSizeMin,
-            let status = try stored({ () throws(StoreError) in try fileSystem.store.blobs.status(blob) })
-        {
-            attributes.blocks = FileStatus(status).blocks
-        }
+        try attributes.countBlocks(of: entry.blob, in: fileSystem.store)
         return attributes
     }
-
-    /// Bytes.
-    private static let holesSizeMin: UInt64 = 1 << 20
 
     override func child(_ name: FileName) throws(VFSError) -> Node? {
         guard let tree = entry.tree else { throw VFSError(.notDirectory) }

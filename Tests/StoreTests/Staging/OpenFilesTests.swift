@@ -66,6 +66,23 @@ import Testing
         #expect(try fixture.store.verify().isClean)
     }
 
+    @Test func `a file of two names is captured once for both`() throws {
+        let (place, _) = try open("log", [3])
+        try fixture.link("log", as: "other-name")
+        fixture.faults.once(at: FaultPoint(.link, in: "adopt(_:at:as:)")) {
+            guard let file = try? Syscall.open(at: place.fd, place.path, O_WRONLY) else { return }
+            _ = try? [UInt8]([4]).withUnsafeBytes { try Syscall.write(file.fd, $0, at: 1) }
+            withExtendedLifetime(file) {}
+        }
+        let version = try commit(.include).version
+        #expect(
+            version.manifest.openAtSeal == [
+                .init(path: "log", isTorn: true), .init(path: "other-name", isTorn: true),
+            ])
+        #expect(try fixture.bytes("log", of: version) == fixture.bytes("other-name", of: version))
+        #expect(version.newBlobs == 1)
+    }
+
     @Test func `skipped, the version has what the base has and the file stays staged`() throws {
         let (_, changed) = try open("dir/base", [3])
         let (_, new) = try open("dir/new/log", [4])

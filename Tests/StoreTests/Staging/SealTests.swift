@@ -201,6 +201,23 @@ import Testing
         #expect(status.st_blocks < 1024)
     }
 
+    @Test func `what was staged is read where it was until the mount has taken the seal over`() throws {
+        let fixture = try StoreFixture(["a/b": hello])
+        let workspace = fixture.workspace
+        let generation = workspace.generation
+        let isThere = { () throws in
+            let place = try workspace.place((["a/b"] as [TreePath])[0].names)
+            return try Syscall.statIfPresent(at: place.fd, place.path) != nil
+        }
+        var seen: [Bool] = []
+        _ = try fixture.store.commit(workspace, CommitRequest()) { _ throws(StoreError) in
+            seen = [(try? isThere()) ?? false, workspace.generation == generation]
+            workspace.showSwapped()
+            seen += [(try? isThere()) ?? true, workspace.generation == generation]
+        }
+        #expect(seen == [true, true, false, false])
+    }
+
     @Test func `a file with two names, closed while it is sealed, is no object under one of them`() throws {
         let fixture = try StoreFixture()
         let place = try fixture.write("a", hello)

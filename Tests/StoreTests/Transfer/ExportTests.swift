@@ -146,6 +146,23 @@ import Testing
         #expect(try Shell.run("/bin/tar", "-xOf", single).text == "hello")
     }
 
+    @Test func `holes are none of the archive's bytes, and holes again when it is unpacked`() throws {
+        let place = try fixture.write("hole", [])
+        try fixture.edit(place) { fd in try Syscall.truncate(fd, to: 100 << 20) }
+        let version = try fixture.commit()
+        let (archive, _) = try tar(from: version)
+        #expect(try Syscall.stat(at: AT_FDCWD, RawPath(archive)).st_size < 200_000)
+        let path = try extract(archive)
+        for (name, size) in [("hole", 100 << 20), ("sparse", 8 << 20)] {
+            let status = try Syscall.stat(at: AT_FDCWD, RawPath("\(path)/\(name)"))
+            #expect(status.st_size == size && status.st_blocks < 100, "\(name)")
+        }
+        let (single, _) = try tar("sparse", from: version)
+        #expect(
+            try Shell.run("/usr/bin/cmp", "\(source.path)/sparse", "\(try extract(single))/sparse").status
+                == 0)
+    }
+
     @Test func `sockets are left out and named`() throws {
         try fixture.makeSpecial("a/socket", .socket)
         let second = try fixture.commit()
