@@ -93,6 +93,13 @@ extension Syscall {
     /// Gives back the lock of `fd`, which a held lock never refuses.
     static func unlock(_ fd: Int32) { _ = flock(fd, LOCK_UN) }
 
+    /// How many files this process may have open. See: `man 2 getrlimit`, RLIMIT_NOFILE.
+    public static var descriptorLimit: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+        return Int(clamping: limit.rlim_cur)
+    }
+
     /// See: `man 3 statvfs`.
     public static func filesystemStatus(_ fd: Int32) throws(Errno) -> statvfs {
         var buffer = statvfs()

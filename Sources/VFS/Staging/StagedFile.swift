@@ -10,7 +10,8 @@ internal import SystemPackage
 /// it must see that.
 final class StagedFile: Sendable {
     private struct State {
-        var descriptor: Descriptor
+        /// nil where only the kernel has the file open.
+        var descriptor: Descriptor?
         var isWritable: Bool
         var isBlob: Bool
     }
@@ -18,12 +19,18 @@ final class StagedFile: Sendable {
     private let state: Lock<State>
     let backing: BackingFile?
 
-    init(_ descriptor: Descriptor, isWritable: Bool, isBlob: Bool, backing: BackingFile? = nil) {
+    /// - Parameter hasName: by which it can be opened again; where there is none the descriptor must be kept.
+    init(
+        _ descriptor: Descriptor, isWritable: Bool, isBlob: Bool, backing: BackingFile? = nil,
+        hasName: Bool = true
+    ) {
         self.backing = backing
-        state = Lock(State(descriptor: descriptor, isWritable: isWritable, isBlob: isBlob))
+        let keeps = backing?.keepsDescriptor ?? true || !hasName
+        state = Lock(State(descriptor: keeps ? descriptor : nil, isWritable: isWritable, isBlob: isBlob))
     }
 
-    var descriptor: Descriptor { state.withLock { $0.descriptor } }
+    /// The one that is kept: see ``StagingTree/descriptor(of:_:)``.
+    var descriptor: Descriptor? { state.withLock { $0.descriptor } }
     var isWritable: Bool { state.withLock { $0.isWritable } }
     /// The bytes are sealed ones.
     var isBlob: Bool { state.withLock { $0.isBlob } }
@@ -37,12 +44,21 @@ final class StagedFile: Sendable {
         state.withLock { $0 = State(descriptor: descriptor, isWritable: isWritable, isBlob: false) }
     }
 
+    /// Keeps a descriptor from now on.
+    func keep(_ descriptor: Descriptor) { state.withLock { $0.descriptor = descriptor } }
+
+    /// The kernel alone has it open, and may write from now on.
+    func startWriting() { state.withLock { $0.isWritable = true } }
+
     /// Goes on with a descriptor that cannot write. Where there is none to be had the seal copies the file
     /// instead of linking it, and nothing else is different.
     func stopWriting() {
         state.withLock {
-            guard $0.isWritable, let reading = try? Syscall.reopenForReading($0.descriptor) else { return }
-            $0.descriptor = reading
+            guard $0.isWritable else { return }
+            if let writing = $0.descriptor {
+                guard let reading = try? Syscall.reopenForReading(writing) else { return }
+                $0.descriptor = reading
+            }
             $0.isWritable = false
         }
     }
@@ -77,7 +93,7 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
     override func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
     ) throws(VFSError) -> Int {
-        let descriptor = staged.descriptor
+        let descriptor = try descriptor()
         return try called { () throws(Errno) in
             try Syscall.read(descriptor.fd, into: buffer, at: Int(offset))
         }
@@ -87,7 +103,7 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
         _ bytes: UnsafeRawBufferPointer, at offset: Int64, by caller: Caller
     ) throws(VFSError) -> Int {
         try tree.workspace.gate.pass { () throws(VFSError) in
-            let descriptor = staged.descriptor
+            let descriptor = try descriptor()
             try tree.clearSetIDs(descriptor, by: caller)
             return try called { () throws(Errno) in
                 try Syscall.write(descriptor.fd, bytes, at: Int(offset))
@@ -97,7 +113,7 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
 
     override func sync(dataOnly: Bool) throws(VFSError) {
         // A blob is durable; the attributes of a file that only refers to one are not.
-        let descriptor = staged.isBlob ? try tree.backingFile(stagingNode) : staged.descriptor
+        let descriptor = staged.isBlob ? try tree.backingFile(stagingNode) : try descriptor()
         guard let descriptor else { return }
         try called { () throws(Errno) in
             try tree.store.lostWrites.watching { () throws(Errno) in
@@ -112,7 +128,7 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
         mode: Int32, offset: Int64, length: Int64, by caller: Caller
     ) throws(VFSError) {
         try tree.workspace.gate.pass { () throws(VFSError) in
-            let descriptor = staged.descriptor
+            let descriptor = try descriptor()
             try tree.clearSetIDs(descriptor, by: caller)
             try called { () throws(Errno) in
                 try Syscall.allocate(descriptor.fd, mode: mode, offset: Int(offset), length: Int(length))
@@ -121,7 +137,7 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
     }
 
     override func seek(_ target: Syscall.SeekTarget, from offset: Int64) throws(VFSError) -> Int64 {
-        let descriptor = staged.descriptor
+        let descriptor = try descriptor()
         let found = try called { () throws(Errno) in
             try Syscall.seek(descriptor.fd, to: target, from: Int(offset))
         }
@@ -129,7 +145,10 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
         return Int64(found)
     }
 
-    override func descriptor() throws(VFSError) -> Descriptor { staged.descriptor }
+    override func descriptor() throws(VFSError) -> Descriptor {
+        if let kept = staged.descriptor { return kept }
+        return try tree.lock.withLock { _ throws(VFSError) in try tree.descriptor(of: stagingNode, staged) }
+    }
 
     override var backing: BackingFile? { staged.backing }
 }

@@ -27,7 +27,8 @@ extension StagingTree {
 
     private func namelessAttributes(of node: StagingNode) throws(VFSError) -> Attributes {
         if node.isUpper, let file = node.file, !file.isBlob {
-            let status = try called { () throws(Errno) in try Syscall.status(file.descriptor) }
+            let open = try descriptor(of: node, file)
+            let status = try called { () throws(Errno) in try Syscall.status(open) }
             var attributes = Attributes(status, of: node)
             if node.isKeptUnlinked, attributes.linkCount > 0 { attributes.linkCount -= 1 }
             return attributes
@@ -94,7 +95,7 @@ extension StagingTree {
             node.lastAttributes = last.changed(by: change, at: Store.clock())
             return
         }
-        let descriptor = file.descriptor
+        let descriptor = try descriptor(of: node, file)
         if change.size != nil { try clearSetIDs(descriptor, by: caller) }
         try called { () throws(Errno) in
             if let size = change.size { try Syscall.truncate(descriptor.fd, to: Int(clamping: size)) }
@@ -180,7 +181,7 @@ extension StagingTree {
             return try called { () throws(Errno) in try path(place.absolute) }
         }
         guard let file = node.file, !file.isBlob else { throw .stale }
-        let descriptor = file.descriptor
+        let descriptor = try descriptor(of: node, file)
         return try called { () throws(Errno) in try open(descriptor) }
     }
 }

@@ -15,7 +15,7 @@ extension StagingTree {
             return try lock.withLock { _ throws(VFSError) in
                 let handle = try handle(node, writes: true)
                 if mode.truncates, let file = node.file {
-                    let open = file.descriptor
+                    let open = try descriptor(of: node, file)
                     try clearSetIDs(open, by: caller)
                     try called { () throws(Errno) in try Syscall.truncate(open.fd, to: 0) }
                 }
@@ -39,10 +39,13 @@ extension StagingTree {
             if writes, !file.isWritable {
                 // Sealed, and without a name by which it could be copied up.
                 if file.isBlob { throw .stale }
+                guard let kept = file.descriptor else {
+                    file.startWriting()
+                    return file
+                }
                 // Through the descriptor, since the name may be gone.
                 file.replace(
-                    try called { () throws(Errno) in try Syscall.reopenForWriting(file.descriptor) },
-                    isWritable: true)
+                    try called { () throws(Errno) in try Syscall.reopenForWriting(kept) }, isWritable: true)
             }
             return file
         }
@@ -58,6 +61,28 @@ extension StagingTree {
         }
         return StagedFile(
             descriptor, isWritable: writes, isBlob: false, backing: try backing(descriptor))
+    }
+
+    /// The file that is open as `file`, opened once more where only the kernel has it. With the lock held.
+    ///
+    /// - Throws: ``VFSError`` `.stale` where it has no name any more.
+    func descriptor(of node: StagingNode, _ file: StagedFile) throws(VFSError) -> Descriptor {
+        if let kept = file.descriptor { return kept }
+        if file.isBlob {
+            guard let blob = sealedBytes(node) else { throw .stale }
+            return try stored { () throws(StoreError) in try store.blobs.open(blob.digest) }
+        }
+        let place = try place(node)
+        return try called { () throws(Errno) in
+            file.isWritable ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
+        }
+    }
+
+    /// To be called before an open file loses a name, which may be the one it could be opened by again. With the
+    /// lock held.
+    func keepDescriptor(of node: StagingNode) throws(VFSError) {
+        guard let file = node.file, file.descriptor == nil else { return }
+        file.keep(try descriptor(of: node, file))
     }
 
     func sealedBytes(_ node: StagingNode) -> (digest: Digest, size: UInt64)? {

@@ -125,7 +125,8 @@ extension StagingTree {
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
             node.file = StagedFile(
-                descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor))
+                descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor),
+                hasName: false)
             let handle = try handle(node, writes: true)
             keepUnlinked(node)
             return (node, handle)
@@ -226,7 +227,7 @@ extension StagingTree {
                 }
             } else {
                 guard let file = node.file, !file.isBlob else { throw .notFound }
-                let open = file.descriptor
+                let open = try descriptor(of: node, file)
                 try stored { () throws(StoreError) in
                     try workspace.overlay.link(to: target) { directory, path throws(Errno) in
                         try Syscall.link(open.fd, to: directory, path)
@@ -250,6 +251,7 @@ extension StagingTree {
             if isDirectory, try !listing(of: node).isEmpty { throw VFSError(.directoryNotEmpty) }
             let isInBase = try baseEntry(name, in: parent) != nil
             node.lastAttributes = try currentAttributes(of: node)
+            try keepDescriptor(of: node)
             keepUnlinked(node)
             let place = try place(parent, name)
             try stored { () throws(StoreError) in
@@ -303,6 +305,7 @@ extension StagingTree {
             if let replaced {
                 try requireReplaceable(replaced, by: node)
                 replaced.lastAttributes = try currentAttributes(of: replaced)
+                try keepDescriptor(of: replaced)
                 keepUnlinked(replaced)
             }
             self.table.willMove(parent, name, to: newParent, newName, request: request)

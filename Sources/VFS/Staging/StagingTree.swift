@@ -182,6 +182,7 @@ final class StagingTree: Sendable {
     /// - Returns: ESTALE, on which the kernel does look again.
     func detached(_ node: StagingNode, _ links: inout Links) throws(VFSError) -> VFSError {
         node.lastAttributes = try currentAttributes(of: node)
+        try keepDescriptor(of: node)
         if let backing = node.backing, links.byBacking[backing] === node { links.byBacking[backing] = nil }
         for link in table.links(node) { table.removeLink(link.parent, link.name) }
         return .stale

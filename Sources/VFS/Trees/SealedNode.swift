@@ -71,7 +71,8 @@ final class SealedNode: Node, @unchecked Sendable {
             let descriptor = try stored { () throws(StoreError) in
                 try fileSystem.store.blobs.open(digest, size: entry.size)
             }
-            let open = OpenBlob(descriptor, known?.file() ?? fileSystem.backing(descriptor))
+            let open = OpenBlob(
+                digest, descriptor, known?.file() ?? fileSystem.backing(descriptor), in: fileSystem.store)
             shared.blob = open
             return open
         }
@@ -86,12 +87,22 @@ final class SealedNode: Node, @unchecked Sendable {
 
 /// A blob that is open, for all handles of a node.
 final class OpenBlob: Sendable {
-    let descriptor: Descriptor
+    private let digest: Digest
+    private let store: Store
+    /// nil where only the kernel has it open.
+    private let kept: Descriptor?
     let backing: BackingFile?
 
-    init(_ descriptor: Descriptor, _ backing: BackingFile?) {
-        self.descriptor = descriptor
+    init(_ digest: Digest, _ descriptor: Descriptor, _ backing: BackingFile?, in store: Store) {
+        self.digest = digest
+        self.store = store
         self.backing = backing
+        kept = backing?.keepsDescriptor ?? true ? descriptor : nil
+    }
+
+    func descriptor() throws(VFSError) -> Descriptor {
+        if let kept { return kept }
+        return try stored { () throws(StoreError) in try store.blobs.open(digest) }
     }
 }
 
@@ -108,18 +119,22 @@ final class SealedFile: FileHandle, @unchecked Sendable {
     override func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
     ) throws(VFSError) -> Int {
-        try called { () throws(Errno) in try Syscall.read(blob.descriptor.fd, into: buffer, at: Int(offset)) }
+        let descriptor = try blob.descriptor()
+        return try called { () throws(Errno) in
+            try Syscall.read(descriptor.fd, into: buffer, at: Int(offset))
+        }
     }
 
     override func seek(_ target: Syscall.SeekTarget, from offset: Int64) throws(VFSError) -> Int64 {
+        let descriptor = try blob.descriptor()
         let found = try called { () throws(Errno) in
-            try Syscall.seek(blob.descriptor.fd, to: target, from: Int(offset))
+            try Syscall.seek(descriptor.fd, to: target, from: Int(offset))
         }
         guard let found else { throw VFSError(.noSuchAddressOrDevice) }
         return Int64(found)
     }
 
-    override func descriptor() throws(VFSError) -> Descriptor { blob.descriptor }
+    override func descriptor() throws(VFSError) -> Descriptor { try blob.descriptor() }
 
     override var backing: BackingFile? { blob.backing }
 }
