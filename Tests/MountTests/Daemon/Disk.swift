@@ -21,14 +21,30 @@ final class Disk {
         return disk
     }
 
-    /// A new ext4 of so many megabytes.
-    static func make(_ megabytes: Int, below directory: String) throws -> Disk {
+    /// A new ext4 of so many megabytes. Becomes read-only by itself on errors.
+    static func make(_ megabytes: Int, below directory: String, hasJournal: Bool = false) throws -> Disk {
         let image = directory + "/disk.img"
         try run("/usr/bin/truncate", "-s", "\(megabytes)M", image)
-        try run("/usr/sbin/mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", "-N", "20000", image)
+        let journal = hasJournal ? "has_journal" : "^has_journal"
+        try run("/usr/sbin/mkfs.ext4", "-q", "-m", "0", "-O", journal, "-N", "20000", image)
         let disk = Disk(directory + "/disk")
-        try run("/usr/bin/mount", "-o", "loop", image, disk.path)
+        try run("/usr/bin/mount", "-o", "loop,errors=remount-ro", image, disk.path)
         return disk
+    }
+
+    /// The device it is on: `loop3`.
+    func device() throws -> String {
+        let outcome = try Shell.run("/usr/bin/findmnt", "-n", "-o", "SOURCE", path)
+        return String(outcome.text.split(separator: "\n").first?.split(separator: "/").last ?? "")
+    }
+
+    /// Unmounts it, has it checked and repaired, and mounts it again.
+    func repair(_ image: String) throws {
+        try Disk.run("/usr/bin/umount", path)
+        // Status 1: something was repaired.
+        let check = try Shell.run("/usr/sbin/e2fsck", "-fy", image)
+        guard check.status <= 1 else { throw MountedStore.Failure(description: check.text) }
+        try Disk.run("/usr/bin/mount", "-o", "loop", image, path)
     }
 
     private static func run(_ command: String...) throws {

@@ -64,6 +64,33 @@ struct FullDiskTests {
         }
     }
 
+    @Test
+    func `a disk without room for the catalog's log fails the commit and loses nothing`() throws {
+        let directory = TestDirectory()
+        let disk = try Disk.make(48, below: directory.path)
+        try MountedStore.with(below: disk.path) { mount in
+            try mount.write("staging/small", "small")
+            try mount.commit()
+            // One object, and a megabyte of tree nodes.
+            let name = String(repeating: "n", count: 200)
+            for index in 0..<3000 { try mount.write("staging/\(name)\(index)", "") }
+            let ballast = disk.path + "/ballast"
+            try fill(ballast, leaving: 500_000, on: disk)
+            let refused = try mount.firn("commit")
+            #expect(refused.status != 0)
+            #expect(refused.complaints.contains("catalog"), "\(refused.complaints)")
+            #expect(refused.complaints.contains("No space left"), "\(refused.complaints)")
+            #expect(mount.commitStatus("{}") == ENOSPC)
+            #expect(try mount.names("staging").count == 3001)
+            #expect(try mount.names("versions").contains("v000002") == false)
+
+            Glibc.unlink(ballast)
+            try mount.commit()
+            #expect(try mount.names("versions/2/").count == 3001)
+            try mount.run("verify")
+        }
+    }
+
     /// Takes up the disk's space but for so many bytes.
     private func fill(_ path: String, leaving rest: Int, on disk: Disk) throws {
         let file = try Syscall.open(at: AT_FDCWD, RawPath(path), O_CREAT | O_WRONLY, mode: 0o600)
