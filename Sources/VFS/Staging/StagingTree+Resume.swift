@@ -9,11 +9,11 @@ extension StagingTree {
     /// daemon could not open it again otherwise. Directories keep nothing.
     func keepUnlinked(_ node: StagingNode) {
         guard keepsUnlinked, node.openCount > 0, !node.isKeptUnlinked, let file = node.file, !file.isBlob,
-            (node.lastAttributes?.linkCount ?? 0) <= 1
+            let kept = file.descriptor, (node.lastAttributes?.linkCount ?? 0) <= 1
         else { return }
         // Where it cannot be done, at the limit of links or on a full disk, the file just does not outlive the
         // daemon; that is no reason to refuse what was asked.
-        node.isKeptUnlinked = (try? workspace.unlinked.keep(file.descriptor, as: node.id.value)) != nil
+        node.isKeptUnlinked = (try? workspace.unlinked.keep(kept, as: node.id.value)) != nil
     }
 
     /// Takes that name away again: the file has another, or nobody has it open.
@@ -58,7 +58,8 @@ extension StagingTree {
         if node.isKeptUnlinked {
             let kept = try stored { () throws(StoreError) in try workspace.unlinked.open(node.id.value) }
             guard let kept else { throw .stale }
-            return StagedFile(kept, isWritable: true, isBlob: false, backing: backing?.file())
+            return StagedFile(
+                kept, isWritable: true, isBlob: false, backing: backing?.file(), hasName: false)
         }
         if let blob = sealedBytes(node) {
             if writes { throw .stale }

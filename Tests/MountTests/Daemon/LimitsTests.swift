@@ -48,6 +48,8 @@ struct LimitsTests {
         try MountedStore.with { mount in
             for index in 0..<600 { try mount.write("staging/sealed\(index)", "s\(index)") }
             try mount.commit()
+            // The daemon asks for its limit when the first file is opened.
+            try mount.remount()
             try limit(mount, more: 160)
             let files = try (0..<600).map { index in
                 try mount.open("staging/f\(index)", O_CREAT | O_RDWR)

@@ -120,6 +120,10 @@ private struct FaultRange {
             }
         }
         try #require(!steps.isEmpty)
+        if FaultRange.isThorough {
+            let kills = steps.count { $0.point.verb != .open }
+            print("\(scenario): \(counts.count) points; \(kills) kills, \(failures.count) failures to try")
+        }
     }
 
     /// Each step with the errors it is to fail with.
