@@ -4,17 +4,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 // From the kernel's include/uapi/linux/fuse.h, which Debian 12 has too old.
 enum {
+    NOTIFY_INVAL_ENTRY = 3,
     NOTIFY_RESEND = 7,
     OPCODE_INIT = 26,
     OPCODE_CREATE = 35,
@@ -90,6 +93,8 @@ struct firn_channel {
     uint32_t offered2;
     uint64_t muted_unique; // of a FUSE_INIT that the kernel does not wait for
     struct firn_init *init;
+    int notifier; // a socket to who tells the kernel of changed names, or -1
+    pthread_mutex_t notifying;
     int wants_passthrough;
     atomic_int passthrough;
     atomic_int ended;
@@ -133,6 +138,33 @@ static ssize_t channel_read(int fd, void *buffer, size_t length, void *userdata)
     return count;
 }
 
+static struct out_header *header_of(const struct iovec *iov) { return iov[0].iov_base; }
+
+// Has the process at the other end tell the kernel, and waits for what it says.
+static ssize_t notify(struct firn_channel *channel, struct iovec *iov, int count) {
+    int32_t error = 0;
+    struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+    pthread_mutex_lock(&channel->notifying);
+    ssize_t sent = sendmsg(channel->notifier, &message, MSG_NOSIGNAL);
+    ssize_t received = sent < 0 ? -1 : recv(channel->notifier, &error, sizeof error, 0);
+    pthread_mutex_unlock(&channel->notifying);
+    // Who told the kernel is gone, and nobody takes over: there is nothing to be careful about any more.
+    if (received != sizeof error) return writev(channel->fd, iov, count);
+    if (error == 0) return sent;
+    errno = error;
+    return -1;
+}
+
+void firn_serve_notifications(int socket, int fuse) {
+    char buffer[sizeof(struct out_header) + 4096];
+    ssize_t count;
+    while ((count = recv(socket, buffer, sizeof buffer, 0)) > 0 || (count < 0 && errno == EINTR)) {
+        if (count < 0) continue;
+        int32_t error = write(fuse, buffer, (size_t)count) == count ? 0 : errno;
+        if (send(socket, &error, sizeof error, MSG_NOSIGNAL) < 0) break;
+    }
+}
+
 static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userdata) {
     struct firn_channel *channel = userdata;
     if (channel->init_unique != 0 && count == 2 && iov[0].iov_len == sizeof(struct out_header)) {
@@ -151,9 +183,13 @@ static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userda
             channel->init_unique = 0;
         }
     }
-    if (channel->muted_unique != 0 && ((struct out_header *)iov[0].iov_base)->unique == channel->muted_unique) {
+    if (channel->muted_unique != 0 && header_of(iov)->unique == channel->muted_unique) {
         channel->muted_unique = 0;
-        return ((struct out_header *)iov[0].iov_base)->len;
+        return header_of(iov)->len;
+    }
+    // Of all notifications only this one waits for locks.
+    if (channel->notifier >= 0 && header_of(iov)->unique == 0 && header_of(iov)->error == NOTIFY_INVAL_ENTRY) {
+        return notify(channel, iov, count);
     }
     return writev(fd, iov, count);
 }
@@ -169,6 +205,8 @@ struct firn_channel *firn_channel_new(void *owner) {
     if (channel == NULL) return NULL;
     channel->owner = owner;
     channel->fd = -1;
+    channel->notifier = -1;
+    pthread_mutex_init(&channel->notifying, NULL);
     channel->stop = eventfd(0, EFD_CLOEXEC);
     if (channel->stop < 0) {
         free(channel);
@@ -179,6 +217,7 @@ struct firn_channel *firn_channel_new(void *owner) {
 
 void firn_channel_free(struct firn_channel *channel) {
     close(channel->stop);
+    pthread_mutex_destroy(&channel->notifying);
     free(channel);
 }
 
@@ -218,6 +257,8 @@ int firn_channel_resume(struct firn_channel *channel, const struct firn_init *in
     fuse_session_process_buf(channel->session, &buffer);
     return channel->muted_unique == 0 ? 0 : (errno = EPROTO, -1);
 }
+
+void firn_channel_notify_through(struct firn_channel *channel, int socket) { channel->notifier = socket; }
 
 int firn_channel_resend(struct firn_channel *channel) {
     struct out_header header = {.len = sizeof header, .error = NOTIFY_RESEND};

@@ -88,7 +88,8 @@ int firn_block_termination(void) {
     signal(SIGIO, SIG_IGN);
     sigset_t set;
     termination_signals(&set);
-    errno = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    // Whatever the parent had blocked does not concern a daemon.
+    errno = pthread_sigmask(SIG_SETMASK, &set, NULL);
     return errno == 0 ? 0 : -1;
 }
 

@@ -147,6 +147,16 @@ public final class Session: @unchecked Sendable {
         }
     }
 
+    /// Has the supervisor tell the kernel which names to forget, by a socket that it serves with
+    /// ``serveNotifications(_:connection:)``. Before ``start()``.
+    public func notifyThrough(_ socket: Int32) { firn_channel_notify_through(channel, socket) }
+
+    /// Tells the kernel of a mount what its daemon, at the other end of `socket`, says; returns at its end. A daemon
+    /// does not do it itself, since the kernel may wait for its answers meanwhile and it could not even be killed.
+    public static func serveNotifications(_ socket: Int32, connection: Int32) {
+        firn_serve_notifications(socket, connection)
+    }
+
     /// Begins to answer requests.
     public func start() {
         threads = (0..<options.threadCount).map { _ in

@@ -56,8 +56,8 @@ final class NodeTable: Sendable {
     /// Adds a node that stays: the root and the directories Firn makes up.
     func addPermanent(_ node: Node, below parent: Node?, as name: FileName) {
         state.withLock {
-            // A lookup the kernel never gives back.
-            node.lookups = 1
+            // More lookups than the kernel ever gives back, also of those that another daemon has answered.
+            node.lookups = .max / 2
             $0.nodes[node.id] = node
             guard let parent else { return }
             node.links = [NodeLink(parent: parent, name: name)]

@@ -45,6 +45,12 @@ void firn_channel_keep_init(struct firn_channel *channel, struct firn_init *init
 int firn_channel_resume(struct firn_channel *channel, const struct firn_init *init);
 // Makes the kernel send every request again that has had no answer. Returns 0, or -1 with errno.
 int firn_channel_resend(struct firn_channel *channel);
+// To be called before any loop: names that the kernel is to forget go to the process at the other end of a
+// SOCK_SEQPACKET socket, which runs firn_serve_notifications. Such a notification waits until whoever holds the
+// directory has an answer, for which a process that dies would have to be waited for.
+void firn_channel_notify_through(struct firn_channel *channel, int socket);
+// Passes notifications from a socket on to /dev/fuse until the other end is closed.
+void firn_serve_notifications(int socket, int fuse);
 // The number of the request that the calling thread is at. Not of a thread it was handed to.
 uint64_t firn_request_number(void);
 // Whether the kernel sends it again, so that it may have been carried out already.

@@ -45,7 +45,8 @@ int firn_fremovexattr(int fd, const char *name);
 
 // man 2 umount2; detach is MNT_DETACH.
 int firn_unmount(const char *path, int detach);
-// Blocks SIGTERM, SIGINT and SIGHUP for every thread made afterwards; ignores SIGPIPE and SIGIO.
+// Blocks SIGTERM, SIGINT and SIGHUP, and no other signal, for every thread made afterwards; ignores SIGPIPE and
+// SIGIO.
 int firn_block_termination(void);
 // Waits for one of the blocked signals and returns its number.
 int firn_wait_termination(void);

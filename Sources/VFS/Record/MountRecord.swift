@@ -150,7 +150,7 @@ public final class MountRecord: Sendable {
                 from: rest)
             state.area = other
             state.length = written + rest.count
-            state.limit = max(MountRecord.limitMin, 3 * state.length)
+            state.limit = max(MountRecord.limitMin, 3 * written)
             state.isRewriting = false
             memory.publish(UInt64(state.length), at: Offset.lengths[other])
             memory.publish(UInt64(other), at: Offset.area)

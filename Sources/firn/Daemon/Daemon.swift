@@ -94,6 +94,10 @@ final class Daemon: Sendable {
     private func serve(_ ready: () -> Void) throws(StoreError) {
         guard let fileSystem = mount.fileSystem else { preconditionFailure("set by init") }
         let session = try connect(fileSystem)
+        if let supervision, let lock = store.lock {
+            supervision.leave(connection: session.descriptor, lock: lock.fd)
+            session.notifyThrough(supervision.socket.fd)
+        }
         mount.parts.withLock { $0.session = session }
         let server = ControlServer(engine)
         do throws(StoreError) { try server.start() } catch {
@@ -104,7 +108,6 @@ final class Daemon: Sendable {
         logger.notice(
             supervision?.inherited == nil ? "mounted" : "goes on with the mount",
             metadata: ["store": "\(store.path)", "mountpoint": "\(options.mountpoint)"])
-        if let lock = store.lock { supervision?.leave(connection: session.descriptor, lock: lock.fd) }
         ready()
         session.stopOnTermination()
         session.wait()

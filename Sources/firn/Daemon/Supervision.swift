@@ -13,7 +13,7 @@ struct Supervision: Sendable {
     /// What a daemon that died has left; nil for the first.
     let inherited: Inherited?
     /// To the supervisor.
-    private let socket: Descriptor
+    let socket: Descriptor
 
     struct Inherited: Sendable {
         /// `/dev/fuse`, connected to the mount.

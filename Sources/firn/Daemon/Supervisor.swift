@@ -1,5 +1,6 @@
 import CLinux
 import Control
+import FUSE
 import Glibc
 import Logging
 import Store
@@ -56,6 +57,9 @@ final class Supervisor: Sendable {
         var child = first
         var quickDeaths = 0
         while true {
+            startDetachedThread { [socket = child.socket] in
+                Session.serveNotifications(socket.fd, connection: kept.connection.fd)
+            }
             let began = ContinuousClock.now
             let end = wait(child)
             if end.isClean { return }
@@ -111,7 +115,7 @@ final class Supervisor: Sendable {
     ) throws(StoreError) -> Child {
         let (reading, writing) = try Supervisor.pair { pipe($0) }
         let (socket, other) = try Supervisor.pair {
-            socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, $0)
+            socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0, $0)
         }
         var words = arguments + ["--ready-fd", "3", "--record-fd", "4", "--supervisor-fd", "5"]
         if kept != nil { words.append("--resume") }
