@@ -13,7 +13,7 @@ struct DiskModel {
         var owner: (uid: UInt32, gid: UInt32)?
         /// nil where it was never set to a given time.
         var mtime: (seconds: Int64, nanoseconds: Int64)?
-        var bytes: [UInt8] = []
+        var bytes = Data()
         var attributes: [String: Range<Int>] = [:]
         var names: [String: Int] = [:]
     }
@@ -43,11 +43,11 @@ struct DiskModel {
         case .exchange(let one, let two, let file, let other):
             set(one, other)
             set(two, file)
-        case .write(let file, let offset, let range): write(file, offset, record.bytes[range], tear)
+        case .write(let file, let offset, let range): write(file, offset, range, tear)
         case .resize(let file, let size): resize(file, to: size)
         case .zero(let file, let offset, let count):
             let end = min(offset + count, files[file]?.bytes.count ?? 0)
-            for index in offset..<max(offset, end) { files[file]?.bytes[index] = 0 }
+            fill(file, offset, end, with: 0)
         case .mode(let file, let mode):
             let type = (files[file]?.mode ?? 0) & S_IFMT
             files[file]?.mode = type | mode & 0o7777
@@ -65,33 +65,45 @@ struct DiskModel {
         files[name.directory]?.names[name.text] = file
     }
 
-    private mutating func resize(_ file: Int, to size: Int) {
-        guard let count = files[file]?.bytes.count else { return }
-        if size < count { files[file]?.bytes.removeLast(count - size) }
-        if size > count { files[file]?.bytes.append(contentsOf: repeatElement(0, count: size - count)) }
-    }
+    private mutating func resize(_ file: Int, to size: Int) { files[file]?.bytes.count = size }
 
-    private mutating func write(_ file: Int, _ offset: Int, _ bytes: ArraySlice<UInt8>, _ tear: Tear) {
+    private mutating func write(_ file: Int, _ offset: Int, _ source: Range<Int>, _ tear: Tear) {
         guard let before = files[file]?.bytes.count else { return }
         files[file]?.mtime = nil
-        let end = offset + bytes.count
+        let end = offset + source.count
         if end > before { resize(file, to: end) }
         guard case .torn(let unit, let arrives, let filler) = tear else {
-            files[file]?.bytes.replaceSubrange(offset..<end, with: bytes)
-            return
+            return copy(source, to: file, offset)
         }
         var start = offset
         while start < end {
             let next = min((start / unit + 1) * unit, end)
-            let part = bytes[bytes.startIndex + start - offset..<bytes.startIndex + next - offset]
             if arrives(start / unit) {
-                files[file]?.bytes.replaceSubrange(start..<next, with: part)
-            } else if next > before {
-                let from = max(start, before)
-                files[file]?.bytes.replaceSubrange(
-                    from..<next, with: repeatElement(filler, count: next - from))
+                let from = source.lowerBound + start - offset
+                copy(from..<from + next - start, to: file, start)
+            } else {
+                fill(file, max(start, before), next, with: filler)
             }
             start = next
+        }
+    }
+
+    // By memcpy and memset: collections one element at a time are slow in a debug build.
+
+    private mutating func copy(_ source: Range<Int>, to file: Int, _ offset: Int) {
+        files[file]?.bytes.withUnsafeMutableBytes { target in
+            record.bytes.withUnsafeBytes { bytes in
+                UnsafeMutableRawBufferPointer(rebasing: target[offset..<offset + source.count])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[source]))
+            }
+        }
+    }
+
+    private mutating func fill(_ file: Int, _ start: Int, _ end: Int, with byte: UInt8) {
+        guard start < end else { return }
+        files[file]?.bytes.withUnsafeMutableBytes { target in
+            guard let base = target.baseAddress else { return }
+            memset(base + start, Int32(byte), end - start)
         }
     }
 

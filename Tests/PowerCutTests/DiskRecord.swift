@@ -41,7 +41,7 @@ struct DiskRecord {
     }
 
     /// The log's bytes; ranges of changes are ranges of it.
-    let bytes: [UInt8]
+    let bytes: Data
     private(set) var steps: [Step] = []
     private(set) var expectations = [Expectation()]
     /// The directory that was recorded.
@@ -51,7 +51,7 @@ struct DiskRecord {
         let offset: Int
     }
 
-    init(_ bytes: [UInt8]) throws {
+    init(_ bytes: Data) throws {
         self.bytes = bytes
         var reader = Reader(bytes: bytes)
         var files: [UInt64: Int] = [:]
@@ -152,21 +152,26 @@ extension DiskRecord {
     }
 
     fileprivate struct Reader {
-        let bytes: [UInt8]
+        let bytes: Data
         var offset = 0
 
-        init(bytes: [UInt8]) { self.bytes = bytes }
+        init(bytes: Data) { self.bytes = bytes }
 
         var isAtEnd: Bool { offset >= bytes.count }
 
-        private mutating func number(_ width: Int) throws -> UInt64 {
-            guard offset + width <= bytes.count else { throw Malformed(offset: offset) }
-            defer { offset += width }
-            return bytes[offset..<offset + width].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        private mutating func number<Number: FixedWidthInteger & BitwiseCopyable>(
+            _ type: Number.Type
+        ) throws -> Number {
+            let count = MemoryLayout<Number>.size
+            guard offset + count <= bytes.count else { throw Malformed(offset: offset) }
+            defer { offset += count }
+            return bytes.withUnsafeBytes {
+                Number(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: type))
+            }
         }
 
         private mutating func string() throws -> Range<Int> {
-            let count = Int(try number(4))
+            let count = Int(try number(UInt32.self))
             guard offset + count <= bytes.count else { throw Malformed(offset: offset) }
             defer { offset += count }
             return offset..<offset + count
@@ -174,9 +179,9 @@ extension DiskRecord {
 
         mutating func next() throws -> Entry {
             let start = offset
-            let count = Int(try number(4))
-            guard let kind = Kind(rawValue: UInt8(try number(1))) else { throw Malformed(offset: start) }
-            let numbers = try (0..<5).map { _ in try number(8) }
+            let count = Int(try number(UInt32.self))
+            guard let kind = Kind(rawValue: try number(UInt8.self)) else { throw Malformed(offset: start) }
+            let numbers = try (0..<5).map { _ in try number(UInt64.self) }
             let entry = Entry(kind: kind, numbers: numbers, first: try string(), second: try string())
             guard offset == start + 4 + count else { throw Malformed(offset: start) }
             return entry

@@ -34,7 +34,7 @@ struct PowerCutTests {
         mkdir(disk, 0o700)
         let outcome = try Shell.run([load, disk, log, "\(seed)"])
         try #require(outcome.status == 0, "\(outcome.complaints)")
-        return try DiskRecord(Array(Data(contentsOf: URL(fileURLWithPath: log))))
+        return try DiskRecord(Data(contentsOf: URL(fileURLWithPath: log)))
     }
 
     @Test
