@@ -54,7 +54,7 @@ class Check:
             # It was made, or it can be made.
             if done.returncode != 0 and "a store here already" not in done.stderr:
                 return [f"an interrupted init cannot be done again: {done.stderr.strip()}"]
-        if not self.must("mount", self.store, self.mount_point):
+        if not self.must("mount", "--no-supervise", self.store, self.mount_point):
             return self.problems
         daemon = None
         try:

@@ -60,7 +60,7 @@ class Load:
         if made.returncode != 0:
             raise RuntimeError(made.stderr)
         self.disk.mark(event="made")
-        mounted = self.tool("mount", self.store, self.mount_point)
+        mounted = self.tool("mount", "--no-supervise", self.store, self.mount_point)
         if mounted.returncode != 0:
             raise RuntimeError(mounted.stderr)
         self.daemon = json.loads((self.mount_point / ".firn/status").read_text())["mount"]["pid"]
@@ -129,7 +129,7 @@ class Writer:
             sync_directory(self.top.parent)
         choices = [self.write] * 5
         if self.files:
-            choices += [self.change, self.append, self.replace, self.remove, self.attributes, self.careless, self.link]
+            choices += [self.change, self.empty, self.append, self.replace, self.remove, self.attributes, self.careless, self.link]
         if self.directories:
             choices.append(self.move)
         self.generator.choice(choices)()
@@ -170,13 +170,28 @@ class Writer:
         part = self.generator.randbytes(700)
         at = self.generator.randrange(len(data) + 1)
         self.unsure(name)
-        with open(self.top / name, "r+b") as file:
-            file.seek(at)
-            file.write(part)
-            file.flush()
-            os.fdatasync(file.fileno())
+        # Sometimes the kernel syncs what it writes, sometimes the program does, and no more than it must.
+        syncs_itself = self.generator.random() < 0.5
+        handle = os.open(self.top / name, os.O_WRONLY | (os.O_DSYNC if syncs_itself else 0))
+        try:
+            os.pwrite(handle, part, at)
+            if not syncs_itself:
+                os.fdatasync(handle)
+        finally:
+            os.close(handle)
         data[at:at + len(part)] = part
         self.files[name] = bytes(data)
+        self.sure(name)
+
+    def empty(self):
+        name = self.any_file()
+        self.unsure(name)
+        handle = os.open(self.top / name, os.O_WRONLY | os.O_TRUNC)
+        try:
+            os.fdatasync(handle)
+        finally:
+            os.close(handle)
+        self.files[name] = b""
         self.sure(name)
 
     def append(self):
@@ -247,7 +262,6 @@ class Writer:
         moved = [name for name in self.files if name.startswith(old + "/")]
         renamed = [new + name[len(old):] for name in moved]
         self.unsure(*moved, *renamed)
-        careless = set()
         os.rename(self.top / old, self.top / new)
         for before, after in zip(moved, renamed):
             self.files[after] = self.files.pop(before)
