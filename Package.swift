@@ -71,6 +71,20 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["Objects", "Store", .product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: strict),
+        .target(name: "CRecorder", path: "Tests/CRecorder"),
+        .executableTarget(
+            name: "powercut-load",
+            dependencies: [
+                "CRecorder", "Objects", "Store", "TestSupport",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            path: "Tests/PowerCutLoad", swiftSettings: strict),
+        .testTarget(
+            name: "PowerCutTests",
+            dependencies: [
+                "Objects", "Store", "TestSupport", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "MountTests",
             dependencies: [

@@ -14,7 +14,7 @@ stamp=$venv/requirements.installed
 # To build: the libraries Firn links, and the linker and C headers that Swift borrows from the system.
 packages=(g++ libarchive-dev libc6-dev libfuse3-dev libsqlite3-dev libssl-dev pkg-config)
 # To mount, test and demonstrate: programs that are run on a real mount, or that look at one.
-packages+=(acl attr diffutils fio fuse3 git make man-db procps python3 python3-venv rsync sqlite3 tar util-linux)
+packages+=(acl attr diffutils e2fsprogs fio fuse3 git make man-db procps python3 python3-venv rsync sqlite3 tar util-linux)
 
 say() { printf 'bootstrap: %s\n' "$*" >&2; }
 die() {

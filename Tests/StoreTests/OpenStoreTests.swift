@@ -44,6 +44,19 @@ import Testing
         #expect(code { try Store.create(at: directory.appending("file"), now: TestClock.start) } != nil)
     }
 
+    @Test func `making a store that was interrupted can be done again, and over nothing else`() throws {
+        let path = directory.appending("store")
+        for name in ["", "/objects", "/tmp"] { mkdir(path + name, 0o755) }
+        try write("{", to: path + "/tmp/firn.json")
+        try Store.create(at: path, now: TestClock.start)
+        #expect(try Store.open(at: path, .owning).verify().isClean)
+
+        let other = directory.appending("other")
+        for name in ["", "/objects", "/objects/mine"] { mkdir(other + name, 0o755) }
+        #expect(code { try Store.create(at: other, now: TestClock.start) } == .invalidInput)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: other) == ["objects"])
+    }
+
     @Test func `a store is not made over a store`() throws {
         let path = try create()
         #expect(code { try Store.create(at: path, now: TestClock.start) } == .alreadyAStore)

@@ -25,7 +25,9 @@ extension Session {
             }
             request.answerChange("open", isSlow: isSlow) { (reply) throws(VFSError) in
                 var info = known
-                reply.opened(try request.fileSystem.open(NodeID(node), mode, by: caller), &info)
+                let opened = try request.fileSystem.open(NodeID(node), mode, by: caller)
+                if known.flags & O_DSYNC != 0 { try request.fileSystem.settle(opened.handle) }
+                reply.opened(opened, &info)
             }
         }
         table.create = { request, parent, name, mode, info in

@@ -83,7 +83,20 @@ extension FileSystem {
 
     /// Durable when it returns. See: `man 2 fsync`, `man 2 fdatasync`.
     public func sync(_ handle: HandleID, dataOnly: Bool) throws(VFSError) {
-        try files.find(handle).sync(dataOnly: dataOnly)
+        let file = try files.find(handle)
+        guard let node = file.node as? StagingNode else { return try file.sync(dataOnly: dataOnly) }
+        try node.syncing(dataOnly: dataOnly) { (dataOnly) throws(VFSError) in
+            try file.sync(dataOnly: dataOnly)
+        }
+    }
+
+    /// For a file that was opened with O_DSYNC or O_SYNC: what the kernel writes and syncs past the daemon must not
+    /// be hidden by a mark after a power cut. Closes it where that fails.
+    public func settle(_ handle: HandleID) throws(VFSError) {
+        do throws(VFSError) { try sync(handle, dataOnly: true) } catch {
+            release(handle)
+            throw error
+        }
     }
 
     public func release(_ handle: HandleID) {

@@ -1,5 +1,6 @@
 internal import Objects
 internal import Store
+internal import Synchronization
 internal import SystemPackage
 
 /// Anything below `staging/`. What to do is in ``StagingTree``; this carries the state of one node.
@@ -25,6 +26,10 @@ final class StagingNode: Node, @unchecked Sendable {
     var writeCount = 0
     /// Whether it is kept among the unlinked files, for the next daemon: see ``StagingTree/keepUnlinked(_:)``.
     var isKeptUnlinked = false
+    /// How often a file's mark was taken off, and how often it had been at the last fsync; -1 for a file of which
+    /// that is not known.
+    private let unmarkCount = Atomic<Int>(0)
+    private let syncedUnmarkCount = Atomic<Int>(-1)
     /// What was last known of it, once it has no name.
     var lastAttributes: Attributes?
     /// Whether a directory gives its children access lists; nil where not asked yet.
@@ -68,6 +73,20 @@ final class StagingNode: Node, @unchecked Sendable {
         backing = nil
         keepsInode = false
         hasDefaultACL = nil
+    }
+
+    /// Its mark was taken off, and that is not durable.
+    func noteUnmarked() { unmarkCount.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+
+    /// Runs an fsync, or an fdatasync where that is enough: it leaves attributes behind, and after a power cut a mark
+    /// that was still there would hide the file's bytes.
+    ///
+    /// - Parameter sync: is told whether the data alone will do.
+    func syncing(dataOnly: Bool, _ sync: (Bool) throws(VFSError) -> Void) throws(VFSError) {
+        let count = unmarkCount.load(ordering: .sequentiallyConsistent)
+        let isEnough = dataOnly && syncedUnmarkCount.load(ordering: .sequentiallyConsistent) == count
+        try sync(isEnough)
+        if !isEnough { syncedUnmarkCount.store(count, ordering: .sequentiallyConsistent) }
     }
 
     var isUpper: Bool {

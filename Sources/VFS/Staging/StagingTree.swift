@@ -167,6 +167,7 @@ final class StagingTree: Sendable {
                         work.file, from: work.reference, mark: work.mark, subject: work.subject)
                 }
             }
+            node.noteUnmarked()
             lock.withLock { _ in
                 node.reference = nil
                 // Who reads it already goes on with the new bytes.
