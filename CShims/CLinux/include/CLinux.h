@@ -75,6 +75,10 @@ int firn_receive_descriptors(int socket, int *descriptors, int count);
 int firn_terminal_columns(int fd);
 // Credentials of a connected Unix socket's peer, SO_PEERCRED.
 int firn_peer_credentials(int fd, int *pid, uint32_t *uid, uint32_t *gid);
+// man 3 cmsg: sends bytes with a descriptor beside them, SCM_RIGHTS. A peer that is gone is EPIPE, no signal.
+long firn_send_descriptor(int socket, const void *bytes, size_t count, int descriptor);
+// Receives bytes; *descriptor is set if one came beside them. Of several the first counts.
+long firn_receive(int socket, void *bytes, size_t count, int *descriptor);
 
 // Values that are macros with casts, or hidden behind feature tests, in C's headers.
 extern const int firn_O_PATH;
