@@ -100,7 +100,7 @@ let package = Package(
         .testTarget(
             name: "StoreTests",
             dependencies: [
-                "FaultProcess", "Objects", "Store", "TestSupport",
+                "FaultProcess", "Objects", "Store", "CLinux", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -27,8 +27,7 @@ while read -r target length; do
     limits=(-max_len="$length" -timeout=5 -rss_limit_mb=1024)
     printf 'fuzz: %s for %s s\n' "$target" "$seconds" >&2
     status=0
-    # Started for that alone, so that the limits hold the daemonless part of the machine as well.
-    nice -n 19 "$fuzz" "$target" "${limits[@]}" -max_total_time="$seconds" -print_final_stats=1 \
+    FIRN_FUZZ_TARGET=$target nice -n 19 "$fuzz" "${limits[@]}" -max_total_time="$seconds" -print_final_stats=1 \
         -artifact_prefix="$work/$target-" "$work/$target" "$corpus/$target" >"$work/$target.log" 2>&1 || status=$?
     grep -E 'DONE|^stat::' "$work/$target.log" | tail -6 >&2 || true
     if ((status != 0)); then
@@ -39,7 +38,7 @@ while read -r target length; do
     # The smallest set that reaches the same code.
     rm -rf "$work/new/$target"
     mkdir -p "$work/new/$target"
-    "$fuzz" "$target" "${limits[@]}" -merge=1 "$work/new/$target" "$corpus/$target" "$work/$target" \
+    FIRN_FUZZ_TARGET=$target "$fuzz" "${limits[@]}" -set_cover_merge=1 "$work/new/$target" "$corpus/$target" "$work/$target" \
         >>"$work/$target.log" 2>&1
     rm -rf "${corpus:?}/$target"
     mv "$work/new/$target" "$corpus/$target"

@@ -32,7 +32,8 @@ import Testing
     }
 
     @Test func `every target has its corpus, and every corpus its target`() throws {
-        let names = try FileManager.default.contentsOfDirectory(atPath: CorpusTests.corpus.path())
+        let names = try FileManager.default.contentsOfDirectory(
+            atPath: CorpusTests.corpus.path(percentEncoded: false))
         #expect(Set(names) == Set(FuzzTarget.all.map(\.name)))
     }
 
@@ -45,7 +46,7 @@ import Testing
 
     private static func peakByteCount() -> Int {
         var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
         return usage.ru_maxrss << 10
     }
 }

@@ -139,6 +139,7 @@ public final class ControlServer: Sendable {
 
     private static func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
         let thread = Thread(block: body)
+        // Trees are walked recursively, and staging may be deep.
         thread.stackSize = ThreadStack.byteCount
         thread.name = name
         thread.start()

@@ -191,10 +191,9 @@ package struct TarImport {
     /// must be set once more when it is left again.
     private func reopen(_ place: Place, _ status: stat, _ path: TreePath) throws(StoreError) -> TreeEntry {
         let list = Array("system.posix_acl_default".utf8)
-        let absolute = place.absolute
         let inherited = try system("look at", path.display) { () throws(Errno) in
-            let value = try Syscall.attribute(absolute, RawPath(list))
-            if value != nil { try Syscall.removeAttribute(absolute, RawPath(list)) }
+            let value = try Syscall.attribute(at: place.fd, place.path, RawPath(list))
+            if value != nil { try Syscall.removeAttribute(at: place.fd, place.path, RawPath(list)) }
             try Syscall.changeMode(at: place.fd, place.path, 0o700)
             return value
         }

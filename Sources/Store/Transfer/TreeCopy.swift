@@ -159,11 +159,12 @@ struct TreeCopy {
         _ status: stat, _ content: Content, at place: Place, _ path: TreePath
     ) throws(StoreError) -> TreeEntry {
         guard let kind = EntryKind(mode: status.st_mode) else { preconditionFailure("checked before") }
-        let absolute = place.absolute
         let attributes = try reading(path) { () throws(Errno) in
+            let place = try place.resolved()
             var attributes: [ExtendedAttribute] = []
-            for name in try Syscall.attributeNames(absolute) where ExtendedAttribute.isPortable(name) {
-                if let value = try Syscall.attribute(absolute, RawPath(name)) {
+            for name in try Syscall.attributeNames(at: place.fd, place.path)
+            where ExtendedAttribute.isPortable(name) {
+                if let value = try Syscall.attribute(at: place.fd, place.path, RawPath(name)) {
                     attributes.append(ExtendedAttribute(name: name, value: value))
                 }
             }

@@ -2,8 +2,8 @@ import CFuzzer
 import FuzzTargets
 import Glibc
 
-// libFuzzer with one of Firn's targets: `fuzz TARGET [libFuzzer's options and corpus directories]`. Without a
-// target the targets are listed.
+// libFuzzer with the target that FIRN_FUZZ_TARGET names, and all of libFuzzer's options; without one the targets are
+// listed. Not an argument, because libFuzzer starts this program again with arguments of its own.
 
 nonisolated(unsafe) private var target: FuzzTarget?
 
@@ -14,20 +14,15 @@ private func test(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
     return 0
 }
 
-let arguments = CommandLine.arguments
-guard arguments.count > 1, let found = FuzzTarget.all.first(where: { $0.name == arguments[1] }) else {
+let name = getenv("FIRN_FUZZ_TARGET").map { String(cString: $0) }
+guard let found = FuzzTarget.all.first(where: { $0.name == name }) else {
     for target in FuzzTarget.all { print(target.name, target.byteCountMax) }
-    exit(arguments.count > 1 ? 2 : 0)
+    exit(name == nil ? 0 : 2)
 }
 target = found
 // What an archive unpacks to is bounded; beyond it a write fails as on a full disk.
 signal(SIGXFSZ, SIG_IGN)
 var limit = rlimit(rlim_cur: 1 << 26, rlim_max: 1 << 26)
 setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
-var passed = ([arguments[0]] + arguments.dropFirst(2)).map { strdup($0) } + [nil]
-var count = Int32(passed.count - 1)
-let status = passed.withUnsafeMutableBufferPointer { buffer in
-    var start = buffer.baseAddress
-    return LLVMFuzzerRunDriver(&count, &start, test)
-}
-exit(status)
+var (count, words) = (CommandLine.argc, Optional(CommandLine.unsafeArgv))
+exit(LLVMFuzzerRunDriver(&count, &words, test))

@@ -318,7 +318,7 @@ import Testing
         tar.add("link", .symlink, link: "d")
         tar.add("d/a", "2", xattrs: ["user.x": "y"])
         let bytes = tar.whole
-        try fixture.faults.during { try bring(try open(bytes), at: "first") }
+        _ = try fixture.faults.during { try bring(try open(bytes), at: "first") }
         let points = Set(fixture.faults.reached)
         #expect(points.count > 10)
         let before = try TreeSnapshot.read(fixture.appending("workspaces"))
@@ -326,7 +326,7 @@ import Testing
             fixture.faults.clear()
             fixture.faults.failOnce(at: point, with: .noSpace)
             let file = try open(bytes)
-            let refused = error { try fixture.faults.during { try bring(file) } }
+            let refused = error { _ = try fixture.faults.during { try bring(file) } }
             // What fails when it is in its place already is no refusal; everything before is, and leaves nothing.
             if let refused {
                 #expect(refused.code == .system(.noSpace), "\(point): \(refused)")
@@ -334,7 +334,7 @@ import Testing
                 #expect(before.differences(from: after) == [], "\(point)")
             } else {
                 try store.abort(fixture.workspace)
-                try fixture.faults.during { try bring(try open(bytes), at: "first") }
+                try bring(try open(bytes), at: "first")
             }
             #expect(try fixture.files(below: "tmp") == [], "\(point)")
         }
