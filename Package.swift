@@ -90,7 +90,12 @@ let package = Package(
             ],
             path: "Tests/FuzzTargets", swiftSettings: strict + fuzzed),
         .testTarget(
-            name: "FuzzTests", dependencies: ["FuzzTargets"], exclude: ["Corpus"], swiftSettings: strict),
+            name: "FuzzTests", dependencies: ["FuzzReplay", "FuzzTargets", "TestSupport"],
+            exclude: ["Corpus"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "FuzzReplay", dependencies: ["FuzzTargets"], path: "Tests/FuzzReplay", swiftSettings: strict
+        ),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(name: "ObjectsTests", dependencies: ["Objects"], swiftSettings: strict),
         // What the tests of crashes start and have killed.

@@ -96,7 +96,7 @@ public final class Store: Sendable {
             let held = try Syscall.names(at: root.fd, RawPath(name))
             return held.allSatisfy { name.display == "tmp" && $0.display == "firn.json" }
         } catch {
-            if error == .notDirectory { return false }
+            if error == .notDirectory || error == .tooManySymbolicLinkLevels { return false }
             throw error
         }
     }
@@ -104,7 +104,9 @@ public final class Store: Sendable {
     /// Makes the name of a new directory durable.
     private static func syncParent(of directory: Descriptor) throws(Errno) {
         do throws(Errno) {
-            try Syscall.syncDirectory(at: directory.fd, RawPath(".."))
+            // By way of /proc: beneath a descriptor nothing leads up.
+            let above = RawPath(Syscall.path(of: directory).bytes + Array("/..".utf8))
+            try Syscall.syncDirectory(at: AT_FDCWD, above)
         } catch {
             // Who may not read the directory above cannot sync it alone.
             guard error == .permissionDenied else { throw error }

@@ -39,10 +39,13 @@ import Testing
     @Test func `an archive to be imported comes along as an open file`() throws {
         let served = try Served(try StoreFixture())
         let source = TestDirectory()
+        _ = try Shell.run(
+            "/bin/sh", "-ec", "cd '\(source.path)'; mkdir in; printf hello > in/file; mkfifo pipe")
         // From a pipe, so that nothing but the descriptor itself leads to it.
-        let script =
-            "cd '\(source.path)'; mkdir in; printf hello > in/file; mkfifo pipe; (tar -C in -c . > pipe) &"
-        _ = try Shell.run(["/bin/sh", "-ec", script + " exec > /dev/null"])
+        let writer = try RunningProcess([
+            "/bin/tar", "-C", source.appending("in"), "-cf", source.appending("pipe"), ".",
+        ])
+        defer { withExtendedLifetime(writer) {} }
         let pipe = try Syscall.open(at: AT_FDCWD, RawPath(source.appending("pipe")), O_RDONLY)
         var request = ImportRequest(source: Array("-".utf8), isArchive: true, target: "in", commit: nil)
         let outcome = try ControlClient.perform(.importTree(request), at: served.fixture.path, input: pipe)

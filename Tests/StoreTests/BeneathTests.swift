@@ -61,7 +61,9 @@ import Testing
         ]
         for (index, call) in calls.enumerated() {
             let refusal = errno(call)
-            #expect(refusal == .tooManySymbolicLinkLevels, "call \(index): \(String(describing: refusal))")
+            // A directory to be listed may not be a symlink itself, and that is no directory.
+            let isRefused = refusal == .tooManySymbolicLinkLevels || refusal == .notDirectory
+            #expect(isRefused, "call \(index): \(String(describing: refusal))")
         }
         #expect(try snapshot() == before)
     }
@@ -70,7 +72,7 @@ import Testing
         let before = try snapshot()
         let link = RawPath("inside/link")
         #expect(errno { _ = try Syscall.open(at: top.fd, link, O_RDONLY) } == .tooManySymbolicLinkLevels)
-        #expect(errno { _ = try Syscall.names(at: top.fd, RawPath("same")) } == .tooManySymbolicLinkLevels)
+        #expect(errno { _ = try Syscall.names(at: top.fd, RawPath("same")) } == .notDirectory)
         #expect(errno { try Syscall.changeMode(at: top.fd, link, 0o777) } != nil)
         #expect(try Syscall.readSymlink(at: top.fd, link) == Array("deep/file".utf8))
         #expect(try snapshot() == before)

@@ -141,8 +141,8 @@ package struct TarImport {
             try system("link", path.display) { () throws(Errno) in
                 try Syscall.link(at: source.fd, source.path, to: place.fd, place.path)
             }
+            summary.count(kind)
         }
-        summary.count(kind)
     }
 
     // MARK: Directories

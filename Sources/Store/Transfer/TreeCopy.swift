@@ -190,7 +190,8 @@ struct TreeCopy {
         _ path: TreePath, _ call: () throws(Errno) -> Result
     ) throws(StoreError) -> Result {
         do throws(Errno) { return try call() } catch {
-            guard error == .noSuchFileOrDirectory || error == .notDirectory else {
+            let isGone = [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(error)
+            guard isGone else {
                 throw StoreError(error, doing: "read", subject: path.display)
             }
             throw StoreError(

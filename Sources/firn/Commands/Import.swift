@@ -27,7 +27,7 @@ extension Firn {
                   firn import ~/run42 --param lr=3e-4
                   firn import ~/dataset --to data --no-commit
                   firn import dataset.tar.gz --to data
-                  xz -dc dataset.tar.xz | firn import - --to data
+                  firn import - --to data
                 """)
 
         @Argument(help: "The directory or archive, or -.", completion: .file())

@@ -30,7 +30,7 @@ struct TarBytes {
             header.replaceSubrange(start..<start + text.utf8.count, with: Array(text.utf8))
         }
         put(name, at: 0)
-        put("0000640", at: 100)
+        put("0000750", at: 100)
         put(TarBytes.octal(uid, 7), at: 108)
         put(TarBytes.octal(0, 7), at: 116)
         put(TarBytes.octal(size ?? data.utf8.count, 11), at: 124)
