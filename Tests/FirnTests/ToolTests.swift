@@ -330,4 +330,26 @@ import Testing
         #expect(try tool.run("status").status == 0)
         try store.close()
     }
+
+    @Test func `an archive of little that unpacks to much takes disk and no memory`() throws {
+        let tool = try makeStore()
+        // 256 MiB of blanks in a gzip file of 1 MiB, which has no end, so that nothing is kept of it.
+        let script = """
+            import gzip, resource, subprocess, sys, tarfile
+            entry = tarfile.TarInfo("bomb")
+            entry.size = 256 << 20
+            with gzip.open("bomb", "wb", 1) as file:
+                file.write(entry.tobuf())
+                for _ in range(256): file.write(b" " * (1 << 20))
+            done = subprocess.run(sys.argv[1:])
+            print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)
+            """
+        let process = try Shell.run(
+            "/usr/bin/env", "-C", directory.path, "/usr/bin/python3", "-c", script, Tool.path, "import",
+            "--store", tool.store ?? "", "bomb")
+        let words = process.text.split(whereSeparator: \.isWhitespace)
+        #expect(words.first == "1")
+        #expect(String(decoding: process.errors, as: UTF8.self).contains("cut short"))
+        #expect(try #require(words.last.flatMap { Int($0) }) < 128)
+    }
 }

@@ -112,11 +112,12 @@ private struct TarExport {
             var extents: [TarWriter.Extent] = []
             var position: off_t = 0
             let end = off_t(clamping: size)
-            while position < end, let data = try Syscall.seek(file.fd, to: .data, from: position) {
-                position = min(try Syscall.seek(file.fd, to: .hole, from: data) ?? end, end)
-                guard position > data else { break }
+            while position < end, let run = try FileRun(at: position, of: file.fd) {
+                position = min(run.range.upperBound, end)
+                if run.isHole { continue }
                 if extents.count == extentCountMax { return [.init(start: 0, count: size)] }
-                extents.append(.init(start: UInt64(data), count: UInt64(position - data)))
+                let start = run.range.lowerBound
+                extents.append(.init(start: UInt64(start), count: UInt64(position - start)))
             }
             return extents
         }
