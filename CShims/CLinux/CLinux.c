@@ -71,7 +71,8 @@ int firn_open_by_names(int directory, const char *path, int flags, unsigned int 
     }
 }
 
-int firn_open_beneath(int directory, const char *path, int flags, unsigned int mode) {
+int firn_openat(int directory, const char *path, int flags, unsigned int mode) {
+    if (directory == AT_FDCWD) return openat(directory, path, flags, mode);
     struct open_how how = {
         .flags = (unsigned int)flags,
         .mode = flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) ? mode : 0,
@@ -90,7 +91,7 @@ int firn_open_parent(int directory, const char *path, size_t length) {
     }
     memcpy(parent, path, length);
     parent[length] = 0;
-    return firn_open_beneath(directory, parent, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    return firn_openat(directory, parent, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
 int firn_syncfs(int fd) { return syncfs(fd); }

@@ -101,7 +101,7 @@ import Testing
         ]
         for path in paths {
             var errors: [Int32] = []
-            for open in [firn_open_beneath, firn_open_by_names] {
+            for open in [firn_openat, firn_open_by_names] {
                 let fd = open(top.fd, path, O_RDONLY | O_CLOEXEC, 0)
                 errors.append(fd < 0 ? Glibc.errno : 0)
                 if fd >= 0 { close(fd) }

@@ -17,8 +17,8 @@ enum {
 int firn_renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path,
                    unsigned int flags);
 // man 2 openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS: a path that leaves the directory is EXDEV, one with a
-// symlink in it ELOOP.
-int firn_open_beneath(int directory, const char *path, int flags, unsigned int mode);
+// symlink in it ELOOP. With AT_FDCWD it is man 2 openat.
+int firn_openat(int directory, const char *path, int flags, unsigned int mode);
 // The same by one openat for each name, for kernels without openat2 (before 5.6).
 int firn_open_by_names(int directory, const char *path, int flags, unsigned int mode);
 // An O_PATH descriptor of the directory that the first bytes of a path name.

@@ -20,9 +20,7 @@ extension Syscall {
         let makes = flags & (O_CREAT | O_TRUNC) != 0 || flags & nameless == nameless
         return try path.withCString { path throws(Errno) in
             try changing(makes ? .create : .open, function) {
-                directory == AT_FDCWD
-                    ? openat(directory, path, flags | O_CLOEXEC, mode)
-                    : firn_open_beneath(directory, path, flags | O_CLOEXEC, mode)
+                firn_openat(directory, path, flags | O_CLOEXEC, mode)
             }
         }
     }
