@@ -81,7 +81,7 @@ package struct TarImport {
         case .file(let size):
             kind = .file
             try file(item, size: size, at: place, path)
-        case .symlink(let target):
+        case .symbolicLink(let target):
             kind = .symlink
             guard !target.isEmpty else { throw refused("it is a symlink to nothing", item) }
             try special(try entry(item, kind, .target(target), path), at: place, path)

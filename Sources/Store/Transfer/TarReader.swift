@@ -17,7 +17,7 @@ struct TarItem {
         /// As many bytes, holes included.
         case file(size: Int64)
         case directory
-        case symlink([UInt8])
+        case symbolicLink([UInt8])
         /// Another name of an entry before it.
         case hardLink([UInt8])
         case special(EntryKind, device: UInt64)
@@ -146,7 +146,7 @@ extension TarItem {
         let device = UInt64(archive_entry_rdev(entry))
         switch mode_t(archive_entry_filetype(entry)) {
         case S_IFDIR: content = .directory
-        case S_IFLNK: content = .symlink(bytes(archive_entry_symlink(entry)) ?? [])
+        case S_IFLNK: content = .symbolicLink(bytes(archive_entry_symlink(entry)) ?? [])
         case S_IFCHR: content = .special(.characterDevice, device: device)
         case S_IFBLK: content = .special(.blockDevice, device: device)
         case S_IFIFO: content = .special(.fifo, device: 0)
