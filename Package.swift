@@ -1,6 +1,11 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// With FIRN_FUZZ set there is one program more, in which the modules that read foreign bytes are made ready for
+// libFuzzer: see scripts/fuzz.sh.
+let isFuzzing = Context.environment["FIRN_FUZZ"] != nil
+let fuzzed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address"])] : []
+
 let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("ExistentialAny"),
@@ -30,7 +35,7 @@ let package = Package(
         .target(name: "CLinux", path: "CShims/CLinux"),
         .target(name: "CFuse", dependencies: ["CFuse3"], path: "CShims/CFuse"),
 
-        .target(name: "Objects", dependencies: ["CCrypto"], swiftSettings: strict),
+        .target(name: "Objects", dependencies: ["CCrypto"], swiftSettings: strict + fuzzed),
         .target(
             name: "Store",
             dependencies: [
@@ -38,7 +43,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict + fuzzed),
         .target(
             name: "VFS",
             dependencies: ["Objects", "Store", .product(name: "SystemPackage", package: "swift-system")],
@@ -56,7 +61,7 @@ let package = Package(
             dependencies: [
                 "Objects", "Store", "CLinux", .product(name: "SystemPackage", package: "swift-system"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict + fuzzed),
         .executableTarget(
             name: "firn",
             dependencies: [
@@ -92,6 +97,19 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Objects", "Store", "Control", .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            path: "Tests/FuzzTargets", swiftSettings: strict + fuzzed),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzReplay", "FuzzTargets", "TestSupport"],
+            exclude: ["Corpus"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "FuzzReplay", dependencies: ["FuzzTargets"], path: "Tests/FuzzReplay", swiftSettings: strict
+        ),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(name: "ObjectsTests", dependencies: ["Objects"], swiftSettings: strict),
         // What the tests of crashes start and have killed.
@@ -101,7 +119,7 @@ let package = Package(
         .testTarget(
             name: "StoreTests",
             dependencies: [
-                "FaultProcess", "Objects", "Store", "TestSupport",
+                "FaultProcess", "Objects", "Store", "CLinux", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
@@ -132,3 +150,13 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )
+
+if isFuzzing {
+    package.targets += [
+        .systemLibrary(name: "CFuzzer", path: "Tests/FuzzDriver/CFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets", "CFuzzer"], path: "Tests/FuzzDriver/fuzz",
+            swiftSettings: strict,
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),
+    ]
+}

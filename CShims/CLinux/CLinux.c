@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -32,6 +35,63 @@ _Static_assert(FIRN_RENAME_WHITEOUT == RENAME_WHITEOUT, "renameat2 flags");
 int firn_renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path,
                    unsigned int flags) {
     return renameat2(old_directory, old_path, new_directory, new_path, flags);
+}
+
+int firn_open_by_names(int directory, const char *path, int flags, unsigned int mode) {
+    if (path[0] == '/') {
+        errno = EXDEV;
+        return -1;
+    }
+    int current = directory;
+    while (1) {
+        char name[NAME_MAX + 1];
+        size_t length = strcspn(path, "/");
+        if (length > NAME_MAX) errno = ENAMETOOLONG;
+        else if (length == 2 && path[0] == '.' && path[1] == '.') errno = EXDEV;
+        else errno = 0;
+        int next = -1;
+        if (errno == 0) {
+            memcpy(name, path, length);
+            name[length] = 0;
+            path += length + strspn(path + length, "/");
+            next = *path ? openat(current, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                         : openat(current, name, flags | O_NOFOLLOW, mode);
+            // O_DIRECTORY is looked at first.
+            if (next < 0 && errno == ENOTDIR) {
+                struct stat found;
+                int is_link = fstatat(current, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(found.st_mode);
+                errno = is_link ? ELOOP : ENOTDIR;
+            }
+        }
+        int error = errno;
+        if (current != directory) close(current);
+        errno = error;
+        if (next < 0 || !*path) return next;
+        current = next;
+    }
+}
+
+int firn_openat(int directory, const char *path, int flags, unsigned int mode) {
+    if (directory == AT_FDCWD) return openat(directory, path, flags, mode);
+    struct open_how how = {
+        .flags = (unsigned int)flags,
+        .mode = flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) ? mode : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+    };
+    int fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+    if (fd >= 0 || errno != ENOSYS) return fd;
+    return firn_open_by_names(directory, path, flags, mode);
+}
+
+int firn_open_parent(int directory, const char *path, size_t length) {
+    char parent[PATH_MAX];
+    if (length >= sizeof parent) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(parent, path, length);
+    parent[length] = 0;
+    return firn_openat(directory, parent, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
 int firn_syncfs(int fd) { return syncfs(fd); }
@@ -54,14 +114,61 @@ int firn_start_writeback(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RA
 
 int firn_advise_sequential(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }
 
-long firn_getxattr(const char *path, const char *name, void *value, size_t size) {
-    return lgetxattr(path, name, value, size);
+// The numbers are the same on every architecture. See: linux/syscalls.h, sys_getxattrat
+enum { SETXATTRAT = 463, GETXATTRAT = 464, LISTXATTRAT = 465, REMOVEXATTRAT = 466 };
+
+struct xattr_value {
+    uint64_t value;
+    uint32_t size;
+    uint32_t flags;
+};
+_Static_assert(sizeof(struct xattr_value) == 16, "struct xattr_args of linux/xattr.h");
+
+static const char *path_in_proc(int directory, const char *path, char *buffer, size_t size) {
+    if (directory == AT_FDCWD) return path;
+    int length = snprintf(buffer, size, "/proc/self/fd/%d/%s", directory, path);
+    if (length > 0 && (size_t)length < size) return buffer;
+    errno = ENAMETOOLONG;
+    return NULL;
 }
-int firn_setxattr(const char *path, const char *name, const void *value, size_t size, int flags) {
-    return lsetxattr(path, name, value, size, flags);
+
+long firn_getxattrat(int directory, const char *path, const char *name, void *value, size_t size) {
+    struct xattr_value arguments = {.value = (uintptr_t)value, .size = size};
+    long result =
+        syscall(GETXATTRAT, directory, path, AT_SYMLINK_NOFOLLOW, name, &arguments, sizeof arguments);
+    if (result >= 0 || errno != ENOSYS) return result;
+    char buffer[PATH_MAX];
+    const char *full = path_in_proc(directory, path, buffer, sizeof buffer);
+    return full ? lgetxattr(full, name, value, size) : -1;
 }
-long firn_listxattr(const char *path, char *names, size_t size) { return llistxattr(path, names, size); }
-int firn_removexattr(const char *path, const char *name) { return lremovexattr(path, name); }
+
+int firn_setxattrat(int directory, const char *path, const char *name, const void *value, size_t size,
+                    int flags) {
+    struct xattr_value arguments = {.value = (uintptr_t)value, .size = size, .flags = flags};
+    int result =
+        syscall(SETXATTRAT, directory, path, AT_SYMLINK_NOFOLLOW, name, &arguments, sizeof arguments);
+    if (result >= 0 || errno != ENOSYS) return result;
+    char buffer[PATH_MAX];
+    const char *full = path_in_proc(directory, path, buffer, sizeof buffer);
+    return full ? lsetxattr(full, name, value, size, flags) : -1;
+}
+
+long firn_listxattrat(int directory, const char *path, char *names, size_t size) {
+    long result = syscall(LISTXATTRAT, directory, path, AT_SYMLINK_NOFOLLOW, names, size);
+    if (result >= 0 || errno != ENOSYS) return result;
+    char buffer[PATH_MAX];
+    const char *full = path_in_proc(directory, path, buffer, sizeof buffer);
+    return full ? llistxattr(full, names, size) : -1;
+}
+
+int firn_removexattrat(int directory, const char *path, const char *name) {
+    int result = syscall(REMOVEXATTRAT, directory, path, AT_SYMLINK_NOFOLLOW, name);
+    if (result >= 0 || errno != ENOSYS) return result;
+    char buffer[PATH_MAX];
+    const char *full = path_in_proc(directory, path, buffer, sizeof buffer);
+    return full ? lremovexattr(full, name) : -1;
+}
+
 long firn_fgetxattr(int fd, const char *name, void *value, size_t size) {
     return fgetxattr(fd, name, value, size);
 }
@@ -224,4 +331,44 @@ int firn_peer_credentials(int fd, int *pid, uint32_t *uid, uint32_t *gid) {
     *uid = peer.uid;
     *gid = peer.gid;
     return 0;
+}
+
+long firn_send_descriptor(int socket, const void *bytes, size_t count, int descriptor) {
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+long firn_receive(int socket, void *bytes, size_t count, int *descriptor) {
+    struct iovec part = {.iov_base = bytes, .iov_len = count};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    // Descriptors for which there is no room are closed by the kernel; alignment leaves room for two.
+    long received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (received < 0) return received;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        size_t length = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < length; i++) {
+            int passed;
+            memcpy(&passed, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+            if (i == 0) *descriptor = passed;
+            else close(passed);
+        }
+    }
+    return received;
 }

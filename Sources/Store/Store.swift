@@ -96,7 +96,7 @@ public final class Store: Sendable {
             let held = try Syscall.names(at: root.fd, RawPath(name))
             return held.allSatisfy { name.display == "tmp" && $0.display == "firn.json" }
         } catch {
-            if error == .notDirectory { return false }
+            if error == .notDirectory || error == .tooManySymbolicLinkLevels { return false }
             throw error
         }
     }
@@ -104,7 +104,9 @@ public final class Store: Sendable {
     /// Makes the name of a new directory durable.
     private static func syncParent(of directory: Descriptor) throws(Errno) {
         do throws(Errno) {
-            try Syscall.syncDirectory(at: directory.fd, RawPath(".."))
+            // By way of /proc: beneath a descriptor nothing leads up.
+            let above = RawPath(Syscall.path(of: directory).bytes + Array("/..".utf8))
+            try Syscall.syncDirectory(at: AT_FDCWD, above)
         } catch {
             // Who may not read the directory above cannot sync it alone.
             guard error == .permissionDenied else { throw error }
@@ -169,22 +171,33 @@ public final class Store: Sendable {
         self.format = format
         self.now = now
         ownership = access == .owning ? try Store.takeOwnership(root, path, lock) : nil
-        let (objects, temporary, lostWrites) = try system("open", path) { () throws(Errno) in
-            (
-                try Syscall.open(at: root.fd, RawPath("objects"), O_RDONLY | O_DIRECTORY),
-                try Syscall.open(at: root.fd, RawPath("tmp"), O_RDONLY | O_DIRECTORY),
-                try LostWrites(root)
-            )
-        }
-        self.temporary = TemporaryDirectory(temporary)
-        self.lostWrites = lostWrites
-        blobs = BlobStore(objects: objects, temporary: self.temporary, lostWrites: lostWrites)
+        let objects = try Store.openPart("objects", of: root, path)
+        temporary = TemporaryDirectory(try Store.openPart("tmp", of: root, path))
+        lostWrites = try system("open", path) { () throws(Errno) in try LostWrites(root) }
+        blobs = BlobStore(objects: objects, temporary: temporary, lostWrites: lostWrites)
         let catalog = try Catalog(path: self.path + "/catalog.db", isReadOnly: access == .reading)
         self.catalog = catalog
         trees = TreeStore { digest throws(StoreError) in try catalog.nodeBytes(digest) }
         if access == .owning {
             try self.temporary.empty()
             try catalog.keep(TreeNode.empty)
+        }
+    }
+
+    /// Opens a directory of the store's own. What lies behind a symlink is somebody else's.
+    private static func openPart(
+        _ name: String, of root: Descriptor, _ path: String
+    ) throws(StoreError) -> Descriptor {
+        do throws(Errno) {
+            return try Syscall.open(at: root.fd, RawPath(name), O_RDONLY | O_DIRECTORY)
+        } catch {
+            guard error == .tooManySymbolicLinkLevels || error == .notDirectory else {
+                throw StoreError(error, doing: "open", subject: "\(path)/\(name)")
+            }
+            throw StoreError(
+                .damaged, "it is no directory of the store, but a symlink or a file",
+                subject: "\(path)/\(name)",
+                hint: "put the store's own directory back in its place; a store lies on one filesystem")
         }
     }
 
@@ -289,15 +302,15 @@ public final class Store: Sendable {
 
     private func openWorkspace(_ name: String) throws(StoreError) -> Workspace {
         let isReadOnly = access == .reading
-        let directory = try system("open the workspace", name) { () throws(Errno) in
-            let path = RawPath("workspaces/" + name)
-            if !isReadOnly, try Syscall.statIfPresent(at: root.fd, path) == nil {
-                try Syscall.makeDirectory(at: root.fd, path, mode: 0o755)
+        let part = "workspaces/" + name
+        try system("open the workspace", name) { () throws(Errno) in
+            if !isReadOnly, try Syscall.statIfPresent(at: root.fd, RawPath(part)) == nil {
+                try Syscall.makeDirectory(at: root.fd, RawPath(part), mode: 0o755)
             }
             // Not only where it was made just now: who made it may have been killed before this.
             if !isReadOnly { try Syscall.syncDirectory(at: root.fd, RawPath("workspaces")) }
-            return try Syscall.open(at: root.fd, path, O_RDONLY | O_DIRECTORY)
         }
+        let directory = try Store.openPart(part, of: root, path)
         let overlay = Overlay(temporary: temporary, blobs: blobs)
         if isReadOnly { return try Workspace(reading: name, in: directory, overlay: overlay) }
         return try Workspace(

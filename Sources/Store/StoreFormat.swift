@@ -19,7 +19,7 @@ public struct StoreFormat: Codable, Hashable, Sendable {
         self.created = CivilDate(created).timeText
     }
 
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(self) else { preconditionFailure("strings and numbers encode") }
@@ -27,7 +27,7 @@ public struct StoreFormat: Codable, Hashable, Sendable {
     }
 
     /// - Throws: ``StoreError`` `.notAStore` for anything but a store's file, `.newerFormat` for a later one.
-    init(decoding bytes: [UInt8], at path: String) throws(StoreError) {
+    package init(decoding bytes: [UInt8], at path: String) throws(StoreError) {
         struct Number: Decodable { let format: Int }
         guard let number = try? JSONDecoder().decode(Number.self, from: Data(bytes)) else {
             throw StoreError(

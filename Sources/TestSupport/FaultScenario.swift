@@ -137,7 +137,7 @@ public enum FaultScenario: String, CaseIterable, Sendable {
         case .restoreAll: try store.restore(first, paths: [.root], into: workspace, force: true)
         case .abort: try store.abort(workspace)
         case .importTree:
-            _ = try store.importTree(from: source, at: "data/set", into: workspace, force: false)
+            _ = try store.importTree(from: RawPath(source), at: "data/set", into: workspace, force: false)
         case .copyUp:
             let place = try fixture.upper("big")
             guard let upper = try overlay.probe(place), let reference = upper.reference else { return }

@@ -21,8 +21,10 @@ public final class TestDirectory: Sendable {
 
     deinit {
         // What cannot be removed does not fail the test that made it.
-        guard let here = try? Syscall.open(at: AT_FDCWD, RawPath("/"), O_RDONLY | O_DIRECTORY) else { return }
-        try? RemoveTree.remove(RawPath(path), at: here)
+        let url = URL(filePath: path)
+        let parent = RawPath(url.deletingLastPathComponent().path(percentEncoded: false))
+        guard let above = try? Syscall.open(at: AT_FDCWD, parent, O_RDONLY | O_DIRECTORY) else { return }
+        try? RemoveTree.remove(RawPath(url.lastPathComponent), at: above)
     }
 
     public func appending(_ name: String) -> String { "\(path)/\(name)" }

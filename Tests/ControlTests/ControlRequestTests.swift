@@ -32,6 +32,7 @@ import Testing
             .restore(version: "v1", paths: [.root, "a/b", odd], isForced: true),
             .importTree(ImportRequest(source: [0x2F, 0xE9], target: odd, isForced: true, commit: commit)),
             .importTree(ImportRequest(source: Array("/data".utf8), commit: nil)),
+            .importTree(ImportRequest(source: Array("-".utf8), isArchive: true, commit: nil)),
             .forget(ForgetRequest.policy(policy)), .forget(ForgetRequest.versions(["v1", "v2"])),
             .gc(isDryRun: true), .status(listsChanges: true), .unmount,
         ]

@@ -36,6 +36,31 @@ import Testing
         }
     }
 
+    @Test func `an archive to be imported comes along as an open file`() throws {
+        let served = try Served(try StoreFixture())
+        let source = TestDirectory()
+        _ = try Shell.run(
+            "/bin/sh", "-ec", "cd '\(source.path)'; mkdir in; printf hello > in/file; mkfifo pipe")
+        // From a pipe, so that nothing but the descriptor itself leads to it.
+        let writer = try RunningProcess([
+            "/bin/tar", "-C", source.appending("in"), "-cf", source.appending("pipe"), ".",
+        ])
+        defer { withExtendedLifetime(writer) {} }
+        let pipe = try Syscall.open(at: AT_FDCWD, RawPath(source.appending("pipe")), O_RDONLY)
+        var request = ImportRequest(source: Array("-".utf8), isArchive: true, target: "in", commit: nil)
+        let outcome = try ControlClient.perform(.importTree(request), at: served.fixture.path, input: pipe)
+        #expect(outcome?["imported"]["files"].integer == 1)
+        #expect(try served.fixture.stagedBytes("in/file") == Array("hello".utf8))
+        // One that speaks of a file and passes none, and one that passes a file nobody asked for.
+        request.isForced = true
+        #expect {
+            try ControlClient.perform(.importTree(request), at: served.fixture.path)
+        } throws: { ($0 as? StoreError)?.code == .invalidInput }
+        #expect(
+            try ControlClient.perform(.status(listsChanges: false), at: served.fixture.path, input: pipe)
+                != nil)
+    }
+
     @Test func `a request is performed by the daemon and its result comes back`() throws {
         let served = try Served(try StoreFixture(["a": [1]]))
         let outcome = try ControlClient.perform(.commit(CommitRequest()), at: served.fixture.path)

@@ -1,6 +1,7 @@
 import Control
 import Objects
 import Store
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -132,6 +133,17 @@ import Testing
         request.target = "more"
         #expect(try perform(engine, .importTree(request))["commit"].isNull)
         #expect(try fixture.store.versions().count == 1)
+    }
+
+    @Test func `who has other rights than the daemon cannot import with its rights`() throws {
+        let fixture = try StoreFixture()
+        let source = TestDirectory()
+        let request = ControlRequest.importTree(ImportRequest(source: Array(source.path.utf8), commit: nil))
+        let stranger = Caller(uid: Caller.current.uid + 1, gid: 0)
+        #expect {
+            try engine(fixture).perform(request, caller: stranger)
+        } throws: { ($0 as? StoreError)?.errno == .notPermitted }
+        _ = try engine(fixture).perform(request, caller: .current)
     }
 
     @Test func `a commit while another runs is refused as busy and loses nothing`() throws {

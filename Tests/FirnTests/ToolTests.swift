@@ -267,6 +267,50 @@ import Testing
         #expect(try tool.run("ls", "--json").json.elements.first?["path_base64"].string == "Y2Fm6Q==")
     }
 
+    @Test func `what was exported as an archive can be imported, by name and from standard input`() throws {
+        let tool = try makeStore()
+        for name in ["a.tar", "a.tar.gz", "a.tgz", "a.tar.zst"] {
+            #expect(try tool.run("export", "two", name).status == 0)
+            let again = try tool.run("import", name, "--to", name, "--json")
+            #expect(again.json["imported"]["files"].integer == 2, "\(again.errors)")
+        }
+        let magic = try Data(contentsOf: URL(filePath: directory.appending("a.tgz"))).prefix(2)
+        #expect(Array(magic) == [0x1F, 0x8B])
+        let script = """
+            set -e; cd '\(directory.path)'; mkdir "$(printf 'caf\\351')"; echo x > "$(printf 'caf\\351/y')"
+            \(Tool.path) export two - | \(Tool.path) import - --to piped > /dev/null
+            \(Tool.path) import "$(printf 'caf\\351')" --to odd > /dev/null
+            tar -cf "$(printf 'caf\\351.tar')" "$(printf 'caf\\351')"
+            \(Tool.path) import "$(printf 'caf\\351.tar')" --to odd-tar > /dev/null
+            \(Tool.path) cat latest:odd/y; \(Tool.path) ls latest:piped
+            """
+        let process = try Shell.run(
+            "/usr/bin/env", "FIRN_STORE=\(directory.appending("store"))", "/bin/sh", "-c", script)
+        #expect(process.status == 0, "\(String(decoding: process.errors, as: UTF8.self))")
+        #expect(process.text.hasPrefix("x\n"))
+    }
+
+    @Test
+    func
+        `an archive that is refused names the entry and changes nothing, a target of another kind is refused`()
+        throws
+    {
+        let tool = try makeStore()
+        let script = "cd '\(directory.path)'; echo x > x; tar -P --transform='s,^,../,' -cf evil.tar x"
+        try #require(try Shell.run("/bin/sh", "-c", script).status == 0)
+        let refused = try tool.run("import", "evil.tar")
+        #expect(refused.status == 1)
+        #expect(refused.errors.contains("../x"))
+        #expect(try tool.run("log", "--json").json.elements.count == 2)
+        for name in ["a.tar.xz", "a.zip"] {
+            let outcome = try tool.run("export", "two", name)
+            #expect(outcome.status == 2)
+            #expect(outcome.errors.contains(".tar.zst"))
+            #expect(!FileManager.default.fileExists(atPath: directory.appending(name)))
+        }
+        #expect(try tool.run("export", "two", "b.zip/").status == 0)
+    }
+
     @Test func `a full disk behind standard output is an error`() throws {
         let tool = try makeStore()
         let process = try Shell.run(
@@ -285,5 +329,27 @@ import Testing
         #expect(try tool.run("log").status == 0)
         #expect(try tool.run("status").status == 0)
         try store.close()
+    }
+
+    @Test func `an archive of little that unpacks to much takes disk and no memory`() throws {
+        let tool = try makeStore()
+        // 256 MiB of blanks in a gzip file of 1 MiB, which has no end, so that nothing is kept of it.
+        let script = """
+            import gzip, resource, subprocess, sys, tarfile
+            entry = tarfile.TarInfo("bomb")
+            entry.size = 256 << 20
+            with gzip.open("bomb", "wb", 1) as file:
+                file.write(entry.tobuf())
+                for _ in range(256): file.write(b" " * (1 << 20))
+            done = subprocess.run(sys.argv[1:])
+            print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)
+            """
+        let process = try Shell.run(
+            "/usr/bin/env", "-C", directory.path, "/usr/bin/python3", "-c", script, Tool.path, "import",
+            "--store", tool.store ?? "", "bomb")
+        let words = process.text.split(whereSeparator: \.isWhitespace)
+        #expect(words.first == "1")
+        #expect(String(decoding: process.errors, as: UTF8.self).contains("cut short"))
+        #expect(try #require(words.last.flatMap { Int($0) }) < 128)
     }
 }

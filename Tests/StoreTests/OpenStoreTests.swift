@@ -139,4 +139,29 @@ import Testing
         #expect(try store.workspace("main") === store.workspace("main"))
         #expect(try store.workspaceNames() == ["main"])
     }
+
+    @Test(arguments: [
+        "objects", "tmp", "workspaces", "workspaces/main", "workspaces/main/upper", "lock", "firn.json",
+        "catalog.db",
+        "catalog.db-wal",
+    ])
+    func `a part of the store that became a symlink is refused, and what is behind it stays as it is`(
+        part: String
+    ) throws {
+        let fixture = try StoreFixture(["a/b": [1]])
+        try fixture.commit()
+        try fixture.close()
+        let outside = TestDirectory()
+        let outcome = try Shell.run(
+            "/bin/sh", "-ec",
+            """
+            cd '\(fixture.path)'; mkdir '\(outside.path)/t1'; printf precious > '\(outside.path)/file'
+            [ -e \(part) ] || touch \(part)
+            mv \(part) '\(outside.path)/moved'; ln -s '\(outside.path)/moved' \(part)
+            """)
+        try #require(outcome.status == 0)
+        let before = try TreeSnapshot.read(outside.path)
+        #expect(throws: StoreError.self) { try fixture.open() }
+        #expect(try TreeSnapshot.read(outside.path) == before)
+    }
 }

@@ -66,7 +66,7 @@ import Testing
         "truncate", "ftruncate", "fallocate", "posix_fallocate", "chmod", "fchmod", "fchmodat", "chown",
         "fchown", "lchown", "fchownat", "utimes", "utimensat", "futimens", "fsync", "fdatasync", "sync",
         "syncfs", "ioctl", "fopen", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr",
-        "fremovexattr", "clone",
+        "fremovexattr", "setxattrat", "removexattrat", "clone",
     ]
 
     @Test func `every call of the store that changes a disk is a point at which tests can have it fail`()

@@ -382,7 +382,7 @@ _firn_import() {
     # Offer positional completions
     case "${positional_number}" in
     1)
-        __firn_add_completions -d
+        __firn_add_completions -f
         return
         ;;
     esac

@@ -129,7 +129,7 @@ complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn" -eq
 complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn" -eq 1' -fa 'status' -d 'Show what is staged, the latest version, and where the store is mounted.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn" -eq 1' -fa 'commit' -d 'Seal what is staged into a new version.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn" -eq 1' -fa 'abort' -d 'Throw away what is staged.'
-complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn" -eq 1' -fa 'import' -d 'Copy a directory into staging and commit it.'
+complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn" -eq 1' -fa 'import' -d 'Copy a directory or a tar archive into staging and commit it.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn" -eq 1' -fa 'log' -d 'List versions, the newest first.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn" -eq 1' -fa 'show' -d 'Show everything that is known of a version.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn" -eq 1' -fa 'diff' -d 'Show what differs between two versions.'
@@ -193,7 +193,7 @@ complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "fir
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn abort" json' -l 'json' -d 'Print a JSON document instead of text.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn abort" version' -l 'version' -d 'Show the version.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn abort" h help' -s 'h' -l 'help' -d 'Show help information.'
-complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn import" -eq 1' -fa '(__firn_complete_directories)'
+complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn import" -eq 1' -F
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn import" to' -l 'to' -d 'Where in staging (default: all of it).' -rfka ''
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn import" no-commit' -l 'no-commit' -d 'Leave it staged.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn import" m message' -l 'message' -s 'm' -d 'What this version is.' -rfka ''

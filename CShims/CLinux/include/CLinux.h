@@ -16,6 +16,13 @@ enum {
 // man 2 renameat2
 int firn_renameat2(int old_directory, const char *old_path, int new_directory, const char *new_path,
                    unsigned int flags);
+// man 2 openat2 with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS: a path that leaves the directory is EXDEV, one with a
+// symlink in it ELOOP. With AT_FDCWD it is man 2 openat.
+int firn_openat(int directory, const char *path, int flags, unsigned int mode);
+// The same by one openat for each name, for kernels without openat2 (before 5.6).
+int firn_open_by_names(int directory, const char *path, int flags, unsigned int mode);
+// An O_PATH descriptor of the directory that the first bytes of a path name.
+int firn_open_parent(int directory, const char *path, size_t length);
 // man 2 syncfs
 int firn_syncfs(int fd);
 // man 2 ioctl_ficlone: the whole of source becomes the whole of target, sharing its blocks.
@@ -33,11 +40,12 @@ int firn_start_writeback(int fd);
 // man 2 posix_fadvise, POSIX_FADV_SEQUENTIAL
 int firn_advise_sequential(int fd);
 
-// man 2 getxattr and its kin; none follows a symlink.
-long firn_getxattr(const char *path, const char *name, void *value, size_t size);
-int firn_setxattr(const char *path, const char *name, const void *value, size_t size, int flags);
-long firn_listxattr(const char *path, char *names, size_t size);
-int firn_removexattr(const char *path, const char *name);
+// man 2 getxattr and its kin, with a directory to begin at; none follows a symlink at the path's end. The kernel has
+// such calls from 6.13 on; before, the directory's name in /proc goes in front.
+long firn_getxattrat(int directory, const char *path, const char *name, void *value, size_t size);
+int firn_setxattrat(int directory, const char *path, const char *name, const void *value, size_t size, int flags);
+long firn_listxattrat(int directory, const char *path, char *names, size_t size);
+int firn_removexattrat(int directory, const char *path, const char *name);
 long firn_fgetxattr(int fd, const char *name, void *value, size_t size);
 int firn_fsetxattr(int fd, const char *name, const void *value, size_t size, int flags);
 long firn_flistxattr(int fd, char *names, size_t size);
@@ -76,6 +84,10 @@ int firn_receive_descriptors(int socket, int *descriptors, int count);
 int firn_terminal_columns(int fd);
 // Credentials of a connected Unix socket's peer, SO_PEERCRED.
 int firn_peer_credentials(int fd, int *pid, uint32_t *uid, uint32_t *gid);
+// man 3 cmsg: sends bytes with a descriptor beside them, SCM_RIGHTS. A peer that is gone is EPIPE, no signal.
+long firn_send_descriptor(int socket, const void *bytes, size_t count, int descriptor);
+// Receives bytes; *descriptor is set if one came beside them. Of several the first counts.
+long firn_receive(int socket, void *bytes, size_t count, int *descriptor);
 
 // Values that are macros with casts, or hidden behind feature tests, in C's headers.
 extern const int firn_O_PATH;

@@ -1,5 +1,6 @@
 internal import Objects
 internal import Store
+internal import SystemPackage
 
 // What replaces staging or parts of it.
 extension Engine {
@@ -25,16 +26,15 @@ extension Engine {
     }
 
     func importTree(
-        _ request: ImportRequest, caller: Caller, progress: Progress
+        _ request: ImportRequest, _ input: Descriptor?, caller: Caller, progress: Progress
     ) throws(StoreError) -> JSONValue {
+        try requireSameRights(caller)
         if request.commit != nil, !request.isForced { try requireNothingStaged() }
-        let source = String(decoding: request.source, as: UTF8.self)
-        let summary = try store.importTree(
-            from: source, at: request.target, into: workspace, force: request.isForced, progress: progress,
-            inode: hooks.inodeNumber, replaced: hooks.replaced)
+        let summary = try bringIn(request, input, progress)
         hooks.afterReplace()
         let imported: JSONValue = [
-            "source": .string(source), "target": JSONValue.path(request.target)["path"],
+            "source": JSONValue.path(request.source)["path"],
+            "target": JSONValue.path(request.target)["path"],
             "files": .integer(summary.files), "directories": .integer(summary.directories),
             "others": .integer(summary.others), "bytes": .integer(summary.bytes),
         ]
@@ -47,6 +47,31 @@ extension Engine {
             if error.code == .nothingToCommit { _ = try abort() }
             throw error
         }
+    }
+
+    private func bringIn(
+        _ request: ImportRequest, _ input: Descriptor?, _ progress: Progress
+    ) throws(StoreError) -> ImportSummary {
+        guard request.isArchive else {
+            return try store.importTree(
+                from: RawPath(request.source), at: request.target, into: workspace, force: request.isForced,
+                progress: progress, inode: hooks.inodeNumber, replaced: hooks.replaced)
+        }
+        guard let input else {
+            throw StoreError(.invalidInput, "the archive's open file did not come with the request")
+        }
+        return try store.importArchive(
+            from: input, named: RawPath(request.source).display, at: request.target, into: workspace,
+            force: request.isForced, progress: progress, inode: hooks.inodeNumber, replaced: hooks.replaced)
+    }
+
+    /// An import reads and makes files with the rights of this process: the owner of a store that root has mounted
+    /// must not get at others' files, nor make set-id programs of root's, by way of it.
+    private func requireSameRights(_ caller: Caller) throws(StoreError) {
+        guard caller.uid != 0, caller.uid != Syscall.effectiveUser else { return }
+        throw StoreError(
+            .system(.notPermitted), "the daemon belongs to another user, with whose rights it would import",
+            subject: "import", hint: "run as that user, or copy into staging/ of the mount (cp -a, tar -x)")
     }
 
     /// A version that is to hold an import must not hold other changes unasked.

@@ -31,10 +31,11 @@ public final class Engine: Sendable {
     ///
     /// - Parameters:
     ///   - caller: the author of what is made, unless the request names one.
+    ///   - input: the open file that the request speaks of: an archive to be imported.
     ///   - progress: called from several threads.
     /// - Throws: ``StoreError``. What was refused has changed nothing.
     public func perform(
-        _ request: ControlRequest, caller: Caller, progress: Progress = .none
+        _ request: ControlRequest, caller: Caller, input: Descriptor? = nil, progress: Progress = .none
     ) throws(StoreError) -> JSONValue {
         switch request {
         case .commit(let commit): JSONValue(try self.commit(commit, caller: caller, progress: progress))
@@ -47,7 +48,8 @@ public final class Engine: Sendable {
             try annotate(version, notes, author: author.isEmpty ? caller.author : author)
         case .restore(let version, let paths, let isForced):
             try restore(version, paths, isForced: isForced)
-        case .importTree(let request): try importTree(request, caller: caller, progress: progress)
+        case .importTree(let request):
+            try importTree(request, input, caller: caller, progress: progress)
         case .forget(let request): try forget(request)
         case .gc(let isDryRun): try collectGarbage(isDryRun: isDryRun, progress: progress)
         case .status(let listsChanges): try status(listsChanges: listsChanges)

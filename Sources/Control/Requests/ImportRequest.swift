@@ -1,10 +1,13 @@
 public import Objects
 public import Store
 
-/// Brings a directory of the host into staging, and seals it unless told otherwise.
+/// Brings a directory of the host, or what is in a tar archive, into staging, and seals it unless told otherwise.
 public struct ImportRequest: Hashable, Sendable {
-    /// The absolute path of the directory, as whoever owns the store sees it.
+    /// The absolute path of the directory, as whoever owns the store sees it. Of an archive the name it is spoken
+    /// of by.
     public var source: [UInt8]
+    /// The source is an archive, whose open file comes along with the request.
+    public var isArchive: Bool
     /// Where in staging its content goes.
     public var target: TreePath
     /// Whether it may replace what is there, and be committed together with what else is staged.
@@ -12,8 +15,12 @@ public struct ImportRequest: Hashable, Sendable {
     /// nil leaves it staged.
     public var commit: CommitRequest?
 
-    public init(source: [UInt8], target: TreePath = .root, isForced: Bool = false, commit: CommitRequest?) {
+    public init(
+        source: [UInt8], isArchive: Bool = false, target: TreePath = .root, isForced: Bool = false,
+        commit: CommitRequest?
+    ) {
         self.source = source
+        self.isArchive = isArchive
         self.target = target
         self.isForced = isForced
         self.commit = commit
@@ -24,6 +31,7 @@ extension ImportRequest {
     init(from fields: inout JSONFields) throws(StoreError) {
         guard let source = fields.value("source")?.exactBytes else { throw fields.missing("source") }
         self.source = source
+        isArchive = try fields.flag("archive")
         target =
             try fields.value("target").map { value throws(StoreError) in
                 try TreePath(exact: value)
@@ -37,6 +45,7 @@ extension ImportRequest {
     var json: JSONValue {
         [
             "source": .exact(source),
+            "archive": .bool(isArchive),
             "target": .exact(target.bytes),
             "force": .bool(isForced),
             "commit": commit?.json ?? .null,

@@ -6,11 +6,13 @@ internal import SystemPackage
 public enum ControlClient {
     /// Has the daemon of the store at `storePath` perform `request`, and waits for the end.
     ///
-    /// - Parameter progress: told what the daemon says of its progress.
+    /// - Parameters:
+    ///   - input: the open file that the request speaks of: the daemon gets a descriptor of it.
+    ///   - progress: told what the daemon says of its progress.
     /// - Returns: the result; nil when no daemon runs there.
     /// - Throws: ``StoreError``: the daemon's own refusal, or the system's for a daemon that cannot be asked.
     public static func perform(
-        _ request: ControlRequest, at storePath: String, progress: Progress = .none
+        _ request: ControlRequest, at storePath: String, input: Descriptor? = nil, progress: Progress = .none
     ) throws(StoreError) -> JSONValue? {
         let line = request.line + "\n"
         guard line.utf8.count <= ControlRequest.byteCountMax else {
@@ -19,7 +21,7 @@ public enum ControlClient {
                 subject: request.verb, hint: "write long metadata to a file in staging/")
         }
         guard let connection = try connect(storePath) else { return nil }
-        do throws(Errno) { try ControlSocket.send(connection.fd, Array(line.utf8)) } catch {
+        do throws(Errno) { try ControlSocket.send(connection.fd, Array(line.utf8), with: input) } catch {
             // It may have refused before it read everything; then its answer is there to be read.
             guard error == .brokenPipe || error == .connectionReset else {
                 throw StoreError(error, doing: "ask the daemon", subject: storePath)

@@ -91,10 +91,10 @@ public final class ControlServer: Sendable {
         let progress = ProgressReports { ControlServer.send($0, to: connection) }
         do throws(StoreError) {
             // Read in any case: an answer to who has not been heard out is lost with the connection.
-            guard let line = try readRequest(connection) else { return }
+            guard let (line, input) = try readRequest(connection) else { return }
             let caller = try admit(connection)
             let result = try engine.perform(
-                try ControlRequest(line: line), caller: caller, progress: progress.progress)
+                try ControlRequest(line: line), caller: caller, input: input, progress: progress.progress)
             ControlServer.send(.result(result), to: connection)
         } catch {
             ControlServer.send(.failure(JSONValue(error: error)), to: connection)
@@ -115,9 +115,11 @@ public final class ControlServer: Sendable {
     }
 
     /// nil when the peer has gone without a word.
-    private func readRequest(_ connection: Descriptor) throws(StoreError) -> [UInt8]? {
+    private func readRequest(
+        _ connection: Descriptor
+    ) throws(StoreError) -> (line: [UInt8], input: Descriptor?)? {
         var reader = LineReader(connection.fd, byteCountMax: ControlRequest.byteCountMax)
-        do throws(Errno) { return try reader.next() } catch {
+        do throws(Errno) { return try reader.next().map { ($0, reader.descriptor) } } catch {
             guard error == .noBufferSpace else {
                 throw StoreError(error, doing: "read the request", subject: "request")
             }
@@ -137,6 +139,7 @@ public final class ControlServer: Sendable {
 
     private static func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
         let thread = Thread(block: body)
+        // Trees are walked recursively, and staging may be deep.
         thread.stackSize = ThreadStack.byteCount
         thread.name = name
         thread.start()

@@ -69,16 +69,40 @@ enum ControlSocket {
 
     /// Up to `countMax` bytes; none at the end.
     static func receive(_ fd: Int32, countMax: Int) throws(Errno) -> [UInt8] {
+        var passed: Descriptor?
+        return try receive(fd, countMax: countMax, &passed)
+    }
+
+    /// The same; a descriptor that the peer has passed with these bytes takes the place of `passed`.
+    static func receive(
+        _ fd: Int32, countMax: Int, _ passed: inout Descriptor?
+    ) throws(Errno) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: countMax)
+        var descriptor: Int32 = -1
         let count = try buffer.withUnsafeMutableBytes { buffer -> Result<Int, Errno> in
-            Result { () throws(Errno) in try checked { recv(fd, buffer.baseAddress, buffer.count, 0) } }
+            Result { () throws(Errno) in
+                try checked { firn_receive(fd, buffer.baseAddress, buffer.count, &descriptor) }
+            }
         }.get()
+        if descriptor >= 0 { passed = Descriptor(descriptor) }
         return Array(buffer.prefix(count))
     }
 
     /// All of `bytes`, or an error; a peer that is gone is `.brokenPipe`, never a signal.
-    static func send(_ fd: Int32, _ bytes: [UInt8]) throws(Errno) {
+    ///
+    /// - Parameter descriptor: passed to the peer with the first of the bytes.
+    static func send(_ fd: Int32, _ bytes: [UInt8], with descriptor: Descriptor? = nil) throws(Errno) {
         var done = 0
+        if let descriptor {
+            done = try bytes.withUnsafeBytes { buffer -> Result<Int, Errno> in
+                Result { () throws(Errno) in
+                    try checked {
+                        Int(firn_send_descriptor(fd, buffer.baseAddress, buffer.count, descriptor.fd))
+                    }
+                }
+            }.get()
+            withExtendedLifetime(descriptor) {}
+        }
         while done < bytes.count {
             done += try bytes.withUnsafeBytes { buffer -> Result<Int, Errno> in
                 Result { () throws(Errno) in

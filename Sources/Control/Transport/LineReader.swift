@@ -1,3 +1,4 @@
+internal import Store
 internal import SystemPackage
 
 /// Cuts what arrives on a socket into lines, and refuses one that has no end.
@@ -7,6 +8,8 @@ struct LineReader {
     private var buffer: [UInt8] = []
     /// How much of ``buffer`` is known to hold no newline.
     private var searched = 0
+    /// What the peer has passed along.
+    private(set) var descriptor: Descriptor?
 
     /// - Parameter byteCountMax: of one line without its newline.
     init(_ fd: Int32, byteCountMax: Int) {
@@ -28,7 +31,7 @@ struct LineReader {
             }
             searched = buffer.count
             guard buffer.count <= byteCountMax else { throw .noBufferSpace }
-            let bytes = try ControlSocket.receive(fd, countMax: 65_536)
+            let bytes = try ControlSocket.receive(fd, countMax: 65_536, &descriptor)
             if bytes.isEmpty { return nil }
             buffer.append(contentsOf: bytes)
         }

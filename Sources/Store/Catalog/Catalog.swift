@@ -18,6 +18,7 @@ public final class Catalog: Sendable {
     /// Opens the catalog at `path`; makes it there if it may write and there is none.
     init(path: String, isReadOnly: Bool) throws(StoreError) {
         self.isReadOnly = isReadOnly
+        try Catalog.requireOwnFiles(path)
         var configuration = Configuration()
         configuration.readonly = isReadOnly
         // Another process's short transaction is waited for; GRDB's default would fail at once.
@@ -53,6 +54,19 @@ public final class Catalog: Sendable {
         do { try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.full) } } catch {
             // A reader that keeps an older state keeps the log, too.
             guard (error as? DatabaseError)?.resultCode == .SQLITE_BUSY else { throw error }
+        }
+    }
+
+    /// SQLite opens its files by path, and would follow a symlink that the owner of a store has put there for root.
+    private static func requireOwnFiles(_ path: String) throws(StoreError) {
+        for name in [path, path + "-wal", path + "-shm"] {
+            let found = try system("look at", name) { () throws(Errno) in
+                try Syscall.statIfPresent(at: AT_FDCWD, RawPath(name))
+            }
+            guard let found, found.st_mode & S_IFMT != S_IFREG else { continue }
+            throw StoreError(
+                .damaged, "it is no file of the store, but a symlink or something else", subject: name,
+                hint: "put the store's own file back in its place")
         }
     }
 

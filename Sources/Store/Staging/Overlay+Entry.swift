@@ -17,12 +17,13 @@ extension Overlay {
     }
 
     private func sealedAttributes(_ place: Place) throws(StoreError) -> [ExtendedAttribute] {
-        let path = place.absolute
         return try system("read the attributes of", place.display) { () throws(Errno) in
+            let place = try place.resolved()
             var result: [ExtendedAttribute] = []
-            for name in try Syscall.attributeNames(path) where ExtendedAttribute.isSealed(name) {
+            for name in try Syscall.attributeNames(at: place.fd, place.path)
+            where ExtendedAttribute.isSealed(name) {
                 let value = try place.whateverMode { () throws(Errno) in
-                    try Syscall.attribute(path, RawPath(name))
+                    try Syscall.attribute(at: place.fd, place.path, RawPath(name))
                 }
                 if let value {
                     result.append(ExtendedAttribute(name: name, value: value))

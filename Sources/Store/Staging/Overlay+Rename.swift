@@ -68,7 +68,7 @@ extension Overlay {
         let parent = Place(directory: place.directory, path: RawPath(place.path.parentBytes))
         try system("create", place.display) { () throws(Errno) in
             let status = try Syscall.stat(at: parent.fd, parent.path)
-            let list = try Syscall.attribute(parent.absolute, Overlay.defaultAccessList)
+            let list = try Syscall.attribute(at: parent.fd, parent.path, Overlay.defaultAccessList)
             if status.st_mode & S_ISGID == 0, list == nil { return try make(temporary.fd, name) }
             let nursery = temporary.name()
             defer { temporary.discard(nursery) }

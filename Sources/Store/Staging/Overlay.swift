@@ -51,11 +51,18 @@ public struct Overlay: Sendable {
 
     /// What lies at `place`; nil where the base decides.
     public func probe(_ place: Place) throws(StoreError) -> UpperEntry? {
-        let status = try system("look at", place.display) { () throws(Errno) in
-            try Syscall.statIfPresent(at: place.fd, place.path)
-        }
-        guard let status else { return nil }
+        let found = try system("look at", place.display) { () throws(Errno) in try locate(place) }
+        guard let (place, status) = found else { return nil }
         return UpperEntry(status: status, mark: try mark(of: place, status))
+    }
+
+    private func locate(_ place: Place) throws(Errno) -> (place: Place, status: stat)? {
+        let here: Place
+        do throws(Errno) { here = try place.resolved() } catch {
+            if error == .noSuchFileOrDirectory { return nil }
+            throw error
+        }
+        return try Syscall.statIfPresent(at: here.fd, here.path).map { (here, $0) }
     }
 
     private func mark(of place: Place, _ status: stat) throws(StoreError) -> UpperMark {
@@ -66,7 +73,7 @@ public struct Overlay: Sendable {
         let bytes = try system("read the mark of", place.display) { () throws(Errno) in
             do throws(Errno) {
                 return try place.whateverMode { () throws(Errno) in
-                    try Syscall.attribute(place.absolute, name)
+                    try Syscall.attribute(at: place.fd, place.path, name)
                 }
             } catch {
                 // An ordinary user may not see `trusted`, nor set it, so there is none.

@@ -10,7 +10,7 @@ public struct Place: Sendable {
     let directory: Descriptor
     public let path: RawPath
 
-    /// Leaves room for `/proc/self/fd/N/` in front, which the calls on extended attributes need.
+    /// Leaves room for `/proc/self/fd/N/` in front, which calls on extended attributes need on older kernels.
     static let pathByteCountMax = RawPath.byteCountMax - 64
 
     /// - Throws: the system's error when a directory on a long way is not there.
@@ -50,9 +50,6 @@ public struct Place: Sendable {
     }
 
     public var fd: Int32 { directory.fd }
-
-    /// The path for calls that take no directory descriptor.
-    public var absolute: RawPath { RawPath(Array("/proc/self/fd/\(directory.fd)/".utf8) + path.bytes) }
 
     public var display: String { path.display }
 

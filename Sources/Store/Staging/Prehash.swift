@@ -86,7 +86,7 @@ enum Prehash {
         _ nothing: Result, _ look: () throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
         do throws(StoreError) { return try look() } catch {
-            guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
+            guard let errno = error.errno, replacedFileErrors.contains(errno) else { throw error }
             return nothing
         }
     }

@@ -197,15 +197,20 @@ struct StagedWalk {
     /// What vanishes under the walk is not there.
     private func names(in place: Place) throws(StoreError) -> [FileName] {
         do throws(Errno) { return try Syscall.names(at: place.fd, place.path) } catch {
-            if error == .noSuchFileOrDirectory || error == .notDirectory { return [] }
+            if StagedWalk.isGone(error) { return [] }
             throw StoreError(error, doing: "list", subject: place.display)
         }
     }
 
     private func probe(_ place: Place) throws(StoreError) -> UpperEntry? {
         do throws(StoreError) { return try view.workspace.overlay.probe(place) } catch {
-            if error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory { return nil }
+            if let errno = error.errno, StagedWalk.isGone(errno) { return nil }
             throw error
         }
+    }
+
+    /// Also what lies below something that is a symlink by now.
+    private static func isGone(_ error: Errno) -> Bool {
+        [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(error)
     }
 }

@@ -34,7 +34,7 @@ public struct UpperMark: Hashable, Sendable {
         name.starts(with: reservedPrefix) || name.starts(with: trustedPrefix)
     }
 
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         var writer = CBORWriter()
         writer.array(count: 3)
         writer.unsigned(1)
@@ -50,7 +50,7 @@ public struct UpperMark: Hashable, Sendable {
         return writer.bytes
     }
 
-    init(decoding bytes: [UInt8], isDirectory: Bool) throws(ObjectError) {
+    package init(decoding bytes: [UInt8], isDirectory: Bool) throws(ObjectError) {
         var reader = CBORReader(bytes)
         try reader.array(of: 3)
         guard try reader.unsigned() == 1 else { throw reader.malformed("mark of unknown format") }
@@ -77,7 +77,7 @@ public struct WorkspaceMark: Hashable, Sendable {
 
     static let name = RawPath("user.firn.workspace")
 
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         var writer = CBORWriter()
         writer.array(count: 3)
         writer.unsigned(1)
@@ -91,7 +91,7 @@ public struct WorkspaceMark: Hashable, Sendable {
         self.version = version
     }
 
-    init(decoding bytes: [UInt8]) throws(ObjectError) {
+    package init(decoding bytes: [UInt8]) throws(ObjectError) {
         var reader = CBORReader(bytes)
         try reader.array(of: 3)
         guard try reader.unsigned() == 1 else { throw reader.malformed("workspace of unknown format") }

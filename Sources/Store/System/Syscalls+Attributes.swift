@@ -5,12 +5,12 @@ public import SystemPackage
 
 // Modes, owners, times and sizes.
 extension Syscall {
-    /// See: `man 2 fchmodat`; not for symlinks, which have no mode of their own.
+    /// See: `man 2 fchmodat`; symlinks, which have no mode of their own, are refused.
     public static func changeMode(
         at directory: Int32, _ path: RawPath, _ mode: mode_t, function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
-            _ = try changing(.changeMode, function) { fchmodat(directory, path, mode, 0) }
+        try beneath(directory, path) { directory, path throws(Errno) in
+            _ = try changing(.changeMode, function) { fchmodat(directory, path, mode, AT_SYMLINK_NOFOLLOW) }
         }
     }
 
@@ -25,7 +25,7 @@ extension Syscall {
     public static func changeOwner(
         at directory: Int32, _ path: RawPath, uid: uid_t?, gid: gid_t?, function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             _ = try changing(.changeOwner, function) {
                 fchownat(directory, path, uid ?? uid_t.max, gid ?? gid_t.max, AT_SYMLINK_NOFOLLOW)
             }
@@ -45,7 +45,7 @@ extension Syscall {
         function: StaticString = #function
     ) throws(Errno) {
         let times = timespecs(access, modification)
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             _ = try changing(.changeTimes, function) {
                 utimensat(directory, path, times, AT_SYMLINK_NOFOLLOW)
             }

@@ -61,11 +61,7 @@ extension Syscall {
         at directory: Int32, _ path: RawPath, _ function: StaticString,
         _ body: (FileName, UInt8, Int64) -> Void
     ) throws(Errno) {
-        let fd = try path.withCString { path throws(Errno) in
-            try changing(.open, function) {
-                openat(directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
-            }
-        }
+        let fd = try openNumber(at: directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, function)
         guard let stream = fdopendir(fd) else {
             let error = Errno(rawValue: errno)
             _ = close(fd)

@@ -1,16 +1,18 @@
 internal import CLinux
-internal import Glibc
+public import Glibc
 internal import Objects
 public import SystemPackage
 
 // Extended attributes.
 extension Syscall {
     /// See: `man 2 lgetxattr`; nil where there is none of that name.
-    public static func attribute(_ path: RawPath, _ name: RawPath) throws(Errno) -> [UInt8]? {
-        try attribute { buffer, size throws(Errno) in
-            try path.withCString { path throws(Errno) in
-                try name.withCString { name throws(Errno) in
-                    try check { firn_getxattr(path, name, buffer, size) }
+    public static func attribute(
+        at directory: Int32 = AT_FDCWD, _ path: RawPath, _ name: RawPath
+    ) throws(Errno) -> [UInt8]? {
+        try beneath(directory, path) { directory, path throws(Errno) in
+            try name.withCString { name throws(Errno) in
+                try attribute { buffer, size throws(Errno) in
+                    try check { firn_getxattrat(directory, path, name, buffer, size) }
                 }
             }
         }
@@ -26,13 +28,13 @@ extension Syscall {
 
     /// See: `man 2 lsetxattr`; `flags` is XATTR_CREATE, XATTR_REPLACE or 0.
     public static func setAttribute(
-        _ path: RawPath, _ name: RawPath, _ value: [UInt8], flags: Int32 = 0,
+        at directory: Int32 = AT_FDCWD, _ path: RawPath, _ name: RawPath, _ value: [UInt8], flags: Int32 = 0,
         function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             try name.withCString { name throws(Errno) in
                 _ = try changing(.setAttribute, function) {
-                    firn_setxattr(path, name, value, value.count, flags)
+                    firn_setxattrat(directory, path, name, value, value.count, flags)
                 }
             }
         }
@@ -49,11 +51,11 @@ extension Syscall {
 
     /// See: `man 2 lremovexattr`.
     public static func removeAttribute(
-        _ path: RawPath, _ name: RawPath, function: StaticString = #function
+        at directory: Int32 = AT_FDCWD, _ path: RawPath, _ name: RawPath, function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             try name.withCString { name throws(Errno) in
-                _ = try changing(.removeAttribute, function) { firn_removexattr(path, name) }
+                _ = try changing(.removeAttribute, function) { firn_removexattrat(directory, path, name) }
             }
         }
     }
@@ -68,9 +70,13 @@ extension Syscall {
     }
 
     /// See: `man 2 llistxattr`. Names without their NULs; empty on a filesystem without attributes.
-    public static func attributeNames(_ path: RawPath) throws(Errno) -> [[UInt8]] {
-        try attributeNames { buffer, size throws(Errno) in
-            try path.withCString { path throws(Errno) in try check { firn_listxattr(path, buffer, size) } }
+    public static func attributeNames(
+        at directory: Int32 = AT_FDCWD, _ path: RawPath
+    ) throws(Errno) -> [[UInt8]] {
+        try beneath(directory, path) { directory, path throws(Errno) in
+            try attributeNames { buffer, size throws(Errno) in
+                try check { firn_listxattrat(directory, path, buffer, size) }
+            }
         }
     }
 

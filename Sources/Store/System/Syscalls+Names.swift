@@ -5,18 +5,24 @@ public import SystemPackage
 
 // Making, linking, renaming and removing names.
 extension Syscall {
-    /// See: `man 2 openat`. `O_CLOEXEC` is always added.
+    /// See: `man 2 openat2`. `O_CLOEXEC` is always added. Beneath a directory no symlink is followed, at the end of
+    /// the path neither: that is `.tooManySymbolicLinkLevels`.
     public static func open(
         at directory: Int32, _ path: RawPath, _ flags: Int32, mode: mode_t = 0,
         function: StaticString = #function
     ) throws(Errno) -> Descriptor {
+        Descriptor(try openNumber(at: directory, path, flags, mode: mode, function))
+    }
+
+    static func openNumber(
+        at directory: Int32, _ path: RawPath, _ flags: Int32, mode: mode_t = 0, _ function: StaticString
+    ) throws(Errno) -> Int32 {
         let makes = flags & (O_CREAT | O_TRUNC) != 0 || flags & nameless == nameless
-        return Descriptor(
-            try path.withCString { path throws(Errno) in
-                try changing(makes ? .create : .open, function) {
-                    openat(directory, path, flags | O_CLOEXEC, mode)
-                }
-            })
+        return try path.withCString { path throws(Errno) in
+            try changing(makes ? .create : .open, function) {
+                firn_openat(directory, path, flags | O_CLOEXEC, mode)
+            }
+        }
     }
 
     /// `O_TMPFILE`, a flag for ``open(at:_:_:mode:)`` on a directory.
@@ -25,7 +31,7 @@ extension Syscall {
     /// See: `man 2 fstatat`; symlinks are not followed.
     public static func stat(at directory: Int32, _ path: RawPath) throws(Errno) -> stat {
         var buffer = Glibc.stat()
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             _ = try check { fstatat(directory, path, &buffer, AT_SYMLINK_NOFOLLOW) }
         }
         return buffer
@@ -50,7 +56,7 @@ extension Syscall {
     public static func makeDirectory(
         at directory: Int32, _ path: RawPath, mode: mode_t, function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             _ = try changing(.makeDirectory, function) { mkdirat(directory, path, mode) }
         }
     }
@@ -59,7 +65,7 @@ extension Syscall {
     public static func makeNode(
         at directory: Int32, _ path: RawPath, mode: mode_t, device: dev_t, function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             _ = try changing(.makeNode, function) { mknodat(directory, path, mode, device) }
         }
     }
@@ -68,7 +74,7 @@ extension Syscall {
     public static func makeSymlink(
         at directory: Int32, _ path: RawPath, target: RawPath, function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             try target.withCString { target throws(Errno) in
                 _ = try changing(.makeSymlink, function) { symlinkat(target, directory, path) }
             }
@@ -78,7 +84,7 @@ extension Syscall {
     /// See: `man 2 readlinkat`.
     public static func readSymlink(at directory: Int32, _ path: RawPath) throws(Errno) -> [UInt8] {
         var target = [UInt8](repeating: 0, count: RawPath.byteCountMax + 1)
-        let count = try path.withCString { path throws(Errno) in
+        let count = try beneath(directory, path) { directory, path throws(Errno) in
             try check {
                 target.withMutableRawBytes {
                     readlinkat(directory, path, $0.bindMemory(to: CChar.self).baseAddress!, $0.count)
@@ -93,8 +99,8 @@ extension Syscall {
         at directory: Int32, _ path: RawPath, to target: Int32, _ targetPath: RawPath,
         function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
-            try targetPath.withCString { targetPath throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
+            try beneath(target, targetPath) { target, targetPath throws(Errno) in
                 _ = try changing(.link, function) { linkat(directory, path, target, targetPath, 0) }
             }
         }
@@ -105,7 +111,7 @@ extension Syscall {
         _ fd: Int32, to target: Int32, _ targetPath: RawPath, function: StaticString = #function
     ) throws(Errno) {
         try RawPath("/proc/self/fd/\(fd)").withCString { path throws(Errno) in
-            try targetPath.withCString { targetPath throws(Errno) in
+            try beneath(target, targetPath) { target, targetPath throws(Errno) in
                 _ = try changing(.link, function) {
                     linkat(AT_FDCWD, path, target, targetPath, firn_AT_SYMLINK_FOLLOW)
                 }
@@ -117,7 +123,7 @@ extension Syscall {
     public static func unlink(
         at directory: Int32, _ path: RawPath, function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             _ = try changing(.unlink, function) { unlinkat(directory, path, 0) }
         }
     }
@@ -126,7 +132,7 @@ extension Syscall {
     public static func removeDirectory(
         at directory: Int32, _ path: RawPath, function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
             _ = try changing(.removeDirectory, function) { unlinkat(directory, path, AT_REMOVEDIR) }
         }
     }
@@ -149,8 +155,8 @@ extension Syscall {
         at directory: Int32, _ path: RawPath, to target: Int32, _ targetPath: RawPath,
         _ flags: RenameFlags = [], function: StaticString = #function
     ) throws(Errno) {
-        try path.withCString { path throws(Errno) in
-            try targetPath.withCString { targetPath throws(Errno) in
+        try beneath(directory, path) { directory, path throws(Errno) in
+            try beneath(target, targetPath) { target, targetPath throws(Errno) in
                 _ = try changing(flags.contains(.exchange) ? .exchange : .rename, function) {
                     firn_renameat2(directory, path, target, targetPath, flags.rawValue)
                 }

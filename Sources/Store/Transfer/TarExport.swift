@@ -1,26 +1,26 @@
-internal import CArchive
 internal import Glibc
 public import Objects
 internal import SystemPackage
 
 extension Store {
     /// Writes what a version has at `path` as a tar archive in the pax format: names byte for byte, times to the
-    /// nanosecond, owners as numbers, extended attributes as GNU tar's `--xattrs` writes them, holes as its
-    /// `--sparse` does.
+    /// nanosecond, owners as numbers, extended attributes as GNU tar's `--xattrs` writes them.
     ///
-    /// A directory is `./` in it and what it holds lies beside; a file has its own name.
+    /// A directory is `./` in it and what it holds lies beside; a file has its own name. Holes stay holes.
     ///
     /// - Parameters:
     ///   - fd: a file or a pipe; written to in order, and not closed.
+    ///   - compression: of the whole archive.
     ///   - progress: counts bytes.
     /// - Throws: ``StoreError`` `.unknownPath`, `.damaged` with the path, or the system's error. What was written by
     ///   then is no whole archive.
     public func export(
-        _ version: Version, path: TreePath, toTar fd: Int32, progress: Progress = .none
+        _ version: Version, path: TreePath, toTar fd: Int32, compression: ArchiveCompression = .none,
+        progress: Progress = .none
     ) throws(StoreError) -> ExportSummary {
         let entry = try entry(at: path, of: version)
         progress.begin("exporting", total: entry.size)
-        let writer = try TarWriter(fd)
+        let writer = TarWriter(try ArchiveOutput(fd, compression))
         var export = TarExport(self, writer, progress)
         if let tree = entry.tree {
             try export.add(entry, named: Array("./".utf8), path)
@@ -58,148 +58,68 @@ private struct TarExport {
                 )
             }
         }
-        let runs = if let blob { try runs(of: blob, size: entry.size, path) } else { [FileRun]() }
-        try writer.begin(entry, named: name, holes: runs, path)
-        if let blob {
-            let progress = progress
-            for run in runs { try writer.write(run, of: blob, path) { progress.advance($0) } }
+        do throws(StoreError) {
+            if let blob {
+                try file(entry, blob, named: name, path)
+            } else {
+                try writer.begin(entry, named: name)
+            }
+        } catch {
+            guard error.subject.isEmpty else { throw error }
+            throw StoreError(error.code, error.message, subject: path.display, hint: error.hint)
         }
         summary.count(entry)
     }
-}
 
-extension TarExport {
+    private func file(
+        _ entry: TreeEntry, _ blob: Descriptor, named name: [UInt8], _ path: TreePath
+    ) throws(StoreError) {
+        let extents = try TarExport.extents(of: blob, size: entry.size, path)
+        let stored = extents.reduce(0) { $0 + $1.count }
+        let isSparse = stored < entry.size
+        try writer.begin(entry, named: name, extents: isSparse ? extents : nil)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Int(min(stored, UInt64(BlobStore.chunkByteCount))), alignment: 4096)
+        defer { buffer.deallocate() }
+        for extent in extents {
+            var done: UInt64 = 0
+            while done < extent.count {
+                let wanted = Int(min(extent.count - done, UInt64(buffer.count)))
+                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
+                let count = try system("read", path.display) { () throws(Errno) in
+                    try Syscall.read(blob.fd, into: part, at: off_t(extent.start + done))
+                }
+                guard count == wanted else {
+                    throw StoreError(.damaged, "the object became shorter", subject: path.display)
+                }
+                try writer.write(UnsafeRawBufferPointer(part))
+                done += UInt64(count)
+                progress.advance(UInt64(count))
+            }
+        }
+        try writer.pad(after: stored)
+        progress.advance(entry.size - stored)
+    }
+
     /// A map of holes is kept in memory and written before the bytes. A file of more pieces than this is written
     /// whole.
-    private static let runCountMax = 10_000
+    private static let extentCountMax = 10_000
 
-    private func runs(of blob: Descriptor, size: UInt64, _ path: TreePath) throws(StoreError) -> [FileRun] {
-        let whole = FileRun(range: 0..<off_t(clamping: size), isHole: false)
-        let status = try system("look at", path.display) { () throws(Errno) in try Syscall.stat(blob.fd) }
-        guard UInt64(status.st_blocks) * 512 < size else { return [whole] }
-        return try system("look for holes in", path.display) { () throws(Errno) in
-            var runs: [FileRun] = []
-            while let run = try FileRun(at: runs.last?.range.upperBound ?? 0, of: blob.fd) {
-                if runs.count == TarExport.runCountMax { return [whole] }
-                runs.append(run)
+    private static func extents(
+        of file: Descriptor, size: UInt64, _ path: TreePath
+    ) throws(StoreError) -> [TarWriter.Extent] {
+        try system("look for holes in", path.display) { () throws(Errno) in
+            var extents: [TarWriter.Extent] = []
+            var position: off_t = 0
+            let end = off_t(clamping: size)
+            while position < end, let run = try FileRun(at: position, of: file.fd) {
+                position = min(run.range.upperBound, end)
+                if run.isHole { continue }
+                if extents.count == extentCountMax { return [.init(start: 0, count: size)] }
+                let start = run.range.lowerBound
+                extents.append(.init(start: UInt64(start), count: UInt64(position - start)))
             }
-            return runs
+            return extents
         }
-    }
-}
-
-/// libarchive's writer of pax archives.
-private final class TarWriter {
-    private let archive: OpaquePointer
-    private let entry: OpaquePointer
-    private let buffer: UnsafeMutableRawBufferPointer
-
-    init(_ fd: Int32) throws(StoreError) {
-        guard let archive = archive_write_new(), let entry = archive_entry_new() else {
-            throw StoreError(.noMemory, doing: "write an archive", subject: "")
-        }
-        self.archive = archive
-        self.entry = entry
-        buffer = .allocate(byteCount: BlobStore.chunkByteCount, alignment: 4096)
-        try check(archive_write_set_format_pax(archive), "")
-        // Otherwise names are converted from the locale's encoding, and those that are none are refused.
-        try check(archive_write_set_options(archive, "hdrcharset=BINARY,xattrheader=SCHILY"), "")
-        try check(archive_write_open_fd(archive, fd), "")
-    }
-
-    deinit {
-        archive_entry_free(entry)
-        // Of an archive that was not finished: no more is written than was.
-        archive_write_fail(archive)
-        archive_write_free(archive)
-        buffer.deallocate()
-    }
-
-    /// Writes the header of an entry. Of a file, as many bytes as its size says must follow.
-    ///
-    /// - Parameter runs: all of a file; where they have holes the archive has them, too.
-    func begin(
-        _ item: TreeEntry, named name: [UInt8], holes runs: [FileRun], _ path: TreePath
-    ) throws(StoreError) {
-        archive_entry_clear(entry)
-        RawPath(name).withCString { archive_entry_copy_pathname(entry, $0) }
-        archive_entry_set_filetype(entry, UInt32(item.kind.fileType))
-        archive_entry_set_perm(entry, mode_t(item.mode))
-        archive_entry_set_uid(entry, la_int64_t(item.uid))
-        archive_entry_set_gid(entry, la_int64_t(item.gid))
-        let (seconds, nanoseconds) = TarWriter.signed(item.mtime)
-        archive_entry_set_mtime(entry, seconds, nanoseconds)
-        switch item.content {
-        case .blob: archive_entry_set_size(entry, la_int64_t(clamping: item.size))
-        case .target(let target): RawPath(target).withCString { archive_entry_copy_symlink(entry, $0) }
-        case .device(let number): archive_entry_set_rdev(entry, dev_t(number))
-        case .tree, .none: break
-        }
-        for attribute in item.xattrs {
-            RawPath(attribute.name).withCString {
-                archive_entry_xattr_add_entry(entry, $0, attribute.value, attribute.value.count)
-            }
-        }
-        if runs.contains(where: \.isHole) {
-            for run in runs where !run.isHole {
-                archive_entry_sparse_add_entry(
-                    entry, la_int64_t(run.range.lowerBound), la_int64_t(run.range.count))
-            }
-            // How libarchive is told that there is nothing but a hole.
-            if runs.count == 1 { archive_entry_sparse_add_entry(entry, 0, 0) }
-        }
-        try check(archive_write_header(archive, entry), path.display)
-    }
-
-    /// A time as libarchive prints it, `seconds.nanoseconds`: before 1970 the fraction goes away from zero there,
-    /// while that of a timespec always goes towards the future. What is left of the last second before 1970 has
-    /// no such form and loses its fraction.
-    private static func signed(_ time: Timestamp) -> (seconds: time_t, nanoseconds: Int) {
-        let (seconds, nanoseconds) = (time_t(time.seconds), Int(time.subsecond))
-        guard seconds < 0, nanoseconds > 0 else { return (seconds, nanoseconds) }
-        return seconds == -1 ? (-1, 0) : (seconds + 1, 1_000_000_000 - nanoseconds)
-    }
-
-    /// Writes the bytes of a run. Those of a hole are only counted by libarchive, but want to be handed over.
-    func write(
-        _ run: FileRun, of file: Descriptor, _ path: TreePath, _ advance: (UInt64) -> Void
-    ) throws(StoreError) {
-        var offset = run.range.lowerBound
-        while offset < run.range.upperBound {
-            let part = UnsafeMutableRawBufferPointer(
-                rebasing: buffer.prefix(Int(min(run.range.upperBound - offset, off_t(buffer.count)))))
-            var count = part.count
-            if !run.isHole {
-                count = try system("read", path.display) { () throws(Errno) in
-                    try Syscall.read(file.fd, into: part, at: offset)
-                }
-            }
-            guard count > 0 else {
-                throw StoreError(.damaged, "the object became shorter", subject: path.display)
-            }
-            let written = archive_write_data(archive, part.baseAddress, count)
-            guard written == count else { throw failure(path.display) }
-            offset += off_t(count)
-            advance(UInt64(count))
-        }
-    }
-
-    /// Writes the archive's end.
-    func finish() throws(StoreError) {
-        try check(archive_write_close(archive), "")
-    }
-
-    private func check(_ status: Int32, _ subject: String) throws(StoreError) {
-        // A warning is that of a name in no encoding, which is what was asked for.
-        guard status == ARCHIVE_OK || status == ARCHIVE_WARN else { throw failure(subject) }
-    }
-
-    private func failure(_ subject: String) -> StoreError {
-        let message = archive_error_string(archive).map { String(cString: $0) } ?? "unknown error"
-        let number = archive_errno(archive)
-        guard number > 0 else {
-            return StoreError(.invalidInput, "cannot write the archive: \(message)", subject: subject)
-        }
-        return StoreError(Errno(rawValue: number), doing: "write the archive", subject: subject)
     }
 }

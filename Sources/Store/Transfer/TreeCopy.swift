@@ -159,11 +159,12 @@ struct TreeCopy {
         _ status: stat, _ content: Content, at place: Place, _ path: TreePath
     ) throws(StoreError) -> TreeEntry {
         guard let kind = EntryKind(mode: status.st_mode) else { preconditionFailure("checked before") }
-        let absolute = place.absolute
         let attributes = try reading(path) { () throws(Errno) in
+            let place = try place.resolved()
             var attributes: [ExtendedAttribute] = []
-            for name in try Syscall.attributeNames(absolute) where ExtendedAttribute.isPortable(name) {
-                if let value = try Syscall.attribute(absolute, RawPath(name)) {
+            for name in try Syscall.attributeNames(at: place.fd, place.path)
+            where ExtendedAttribute.isPortable(name) {
+                if let value = try Syscall.attribute(at: place.fd, place.path, RawPath(name)) {
                     attributes.append(ExtendedAttribute(name: name, value: value))
                 }
             }
@@ -189,7 +190,8 @@ struct TreeCopy {
         _ path: TreePath, _ call: () throws(Errno) -> Result
     ) throws(StoreError) -> Result {
         do throws(Errno) { return try call() } catch {
-            guard error == .noSuchFileOrDirectory || error == .notDirectory else {
+            let isGone = [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels].contains(error)
+            guard isGone else {
                 throw StoreError(error, doing: "read", subject: path.display)
             }
             throw StoreError(
@@ -220,7 +222,7 @@ struct TreeCopy {
 
 extension ExtendedAttribute {
     /// Whether an attribute of this name says the same on every machine.
-    fileprivate static func isPortable(_ name: [UInt8]) -> Bool {
+    static func isPortable(_ name: [UInt8]) -> Bool {
         if UpperMark.isReserved(name) { return false }
         let kept = ["system.posix_acl_access", "system.posix_acl_default", "security.capability"]
         return name.starts(with: Array("user.".utf8)) || kept.contains { Array($0.utf8) == name }

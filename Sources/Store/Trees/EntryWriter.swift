@@ -30,23 +30,24 @@ struct EntryWriter: Sendable {
     func dress(
         _ place: Place, as entry: TreeEntry, mark: UpperMark = .none, subject: @autoclosure () -> String
     ) throws(StoreError) {
-        let path = place.absolute
         try system("set the attributes of", subject()) { () throws(Errno) in
+            let place = try place.resolved()
             if isPrivileged {
                 try Syscall.changeOwner(at: place.fd, place.path, uid: entry.uid, gid: entry.gid)
             }
             for attribute in entry.xattrs {
                 do throws(Errno) {
-                    try Syscall.setAttribute(path, RawPath(attribute.name), attribute.value)
+                    try Syscall.setAttribute(
+                        at: place.fd, place.path, RawPath(attribute.name), attribute.value)
                 } catch {
                     guard !isPrivileged, error == .notPermitted else { throw error }
                 }
             }
             if mark.inode != nil || mark.base != nil {
                 if entry.kind == .file || entry.kind == .directory {
-                    try Syscall.setAttribute(path, UpperMark.name, mark.encoded)
+                    try Syscall.setAttribute(at: place.fd, place.path, UpperMark.name, mark.encoded)
                 } else if isPrivileged {
-                    try Syscall.setAttribute(path, UpperMark.trustedName, mark.encoded)
+                    try Syscall.setAttribute(at: place.fd, place.path, UpperMark.trustedName, mark.encoded)
                 }
             }
             if entry.kind != .symlink {

@@ -124,8 +124,8 @@ extension StagingTree {
         if UpperMark.isReserved(name) { return nil }
         return try lock.withLock { _ throws(VFSError) in
             if case .base(let entry) = node.form { return entry.xattrs.first { $0.name == name }?.value }
-            return try withBacking(node) { path throws(Errno) in
-                try Syscall.attribute(path, RawPath(name))
+            return try withBacking(node) { place throws(Errno) in
+                try Syscall.attribute(at: place.fd, place.path, RawPath(name))
             } open: { file throws(Errno) in
                 try Syscall.attribute(file.fd, RawPath(name))
             }
@@ -135,8 +135,8 @@ extension StagingTree {
     func extendedAttributeNames(of node: StagingNode) throws(VFSError) -> [[UInt8]] {
         try lock.withLock { _ throws(VFSError) in
             if case .base(let entry) = node.form { return entry.xattrs.map(\.name) }
-            let names = try withBacking(node) { path throws(Errno) in
-                try Syscall.attributeNames(path)
+            let names = try withBacking(node) { place throws(Errno) in
+                try Syscall.attributeNames(at: place.fd, place.path)
             } open: { file throws(Errno) in
                 try Syscall.attributeNames(file.fd)
             }
@@ -153,11 +153,11 @@ extension StagingTree {
             try requireUsable()
             try lock.withLock { _ throws(VFSError) in
                 try materialize(node)
-                try withBacking(node) { path throws(Errno) in
+                try withBacking(node) { place throws(Errno) in
                     if let value {
-                        try Syscall.setAttribute(path, RawPath(name), value, flags: flags)
+                        try Syscall.setAttribute(at: place.fd, place.path, RawPath(name), value, flags: flags)
                     } else {
-                        try Syscall.removeAttribute(path, RawPath(name))
+                        try Syscall.removeAttribute(at: place.fd, place.path, RawPath(name))
                     }
                 } open: { file throws(Errno) in
                     if let value {
@@ -173,12 +173,12 @@ extension StagingTree {
 
     /// Reaches the node's backing file by its path, or by what is open of it once it has lost its name.
     private func withBacking<Result>(
-        _ node: StagingNode, _ path: (RawPath) throws(Errno) -> Result,
+        _ node: StagingNode, _ path: (Place) throws(Errno) -> Result,
         open: (Descriptor) throws(Errno) -> Result
     ) throws(VFSError) -> Result {
         if node === root || table.isLinked(node) {
             let place = try place(node)
-            return try called { () throws(Errno) in try path(place.absolute) }
+            return try called { () throws(Errno) in try path(place) }
         }
         guard let file = node.file, !file.isBlob else { throw .stale }
         let descriptor = try descriptor(of: node, file)

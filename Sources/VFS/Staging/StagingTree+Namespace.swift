@@ -167,7 +167,7 @@ extension StagingTree {
         if parent.hasDefaultACL == nil {
             let place = try place(parent)
             parent.hasDefaultACL = try called { () throws(Errno) in
-                try Syscall.attribute(place.absolute, StagingTree.defaultACL) != nil
+                try Syscall.attribute(at: place.fd, place.path, StagingTree.defaultACL) != nil
             }
         }
         return parent.hasDefaultACL == true ? mode : mode & ~caller.umask

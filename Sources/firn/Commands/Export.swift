@@ -11,21 +11,23 @@ extension Firn {
             commandName: "export",
             abstract: "Copy a version out, as a directory or as a tar archive.",
             discussion: """
-                The target is a directory, which must be new or empty; a file whose name ends in .tar; or - for \
-                a tar archive on standard output. Modes, owners, times, links, holes and extended attributes \
+                The target is a directory, which must be new or empty; a tar archive, which is a file whose name \
+                ends in .tar, or in .tar.gz or .tar.zst to be compressed; or - for a tar archive on standard output. Modes, owners, times, links, holes and extended attributes \
                 are kept. This needs no mount.
 
                 EXAMPLES:
                   firn export baseline ~/baseline
                   firn export baseline:run/checkpoints checkpoints.tar
-                  firn export v42 - | zstd > v42.tar.zst
+                  firn export baseline baseline.tar.zst
+                  firn export v42 - | ssh backup 'cat > v42.tar'
                 """)
 
         @Argument(help: ArgumentHelp("The version, and a path in it.", valueName: "version[:path]"))
         var place: VersionPathArgument
 
         @Argument(
-            help: ArgumentHelp("A directory, a file ending in .tar, or -.", valueName: "target"),
+            help: ArgumentHelp(
+                "A directory, a file ending in .tar, .tar.gz or .tar.zst, or -.", valueName: "target"),
             completion: .file())
         var target: PathArgument
 
@@ -39,6 +41,7 @@ extension Firn {
             if isStream, StandardOutput.isTerminal {
                 throw UsageError("a tar archive is not for a terminal", hint: "pipe it, or name a .tar file")
             }
+            let compression = try self.compression()
             let store = try common.openForReading()
             let found = try SealedPath.find(place, in: store)
             let bar = ProgressBar()
@@ -47,8 +50,8 @@ extension Firn {
             if isStream {
                 summary = try store.export(
                     found.version, path: found.path, toTar: STDOUT_FILENO, progress: bar.progress)
-            } else if target.text.hasSuffix(".tar") {
-                summary = try writeFile(found, store, bar.progress)
+            } else if let compression {
+                summary = try writeFile(found, compression, store, bar.progress)
             } else {
                 summary = try store.export(
                     found.version, path: found.path, toDirectory: target.text, progress: bar.progress)
@@ -68,9 +71,28 @@ extension Firn {
             }
         }
 
+        /// By the target's name; nil for a directory.
+        private func compression() throws -> ArchiveCompression? {
+            let name = target.text.lowercased()
+            if [".tar.gz", ".tgz"].contains(where: name.hasSuffix) { return .gzip }
+            if [".tar.zst", ".tzst"].contains(where: name.hasSuffix) { return .zstd }
+            if name.hasSuffix(".tar") { return ArchiveCompression.none }
+            let others = [
+                ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.lz4", ".tar.lzma", ".zip", ".7z", ".cpio",
+            ]
+            if let other = others.first(where: name.hasSuffix) {
+                throw UsageError(
+                    "firn writes no \(other) archives",
+                    hint:
+                        "give .tar, .tar.gz or .tar.zst, or - and a pipe; for a directory of that name, end it with /"
+                )
+            }
+            return nil
+        }
+
         /// The file gets its name when it is complete.
         private func writeFile(
-            _ found: SealedPath, _ store: Store, _ progress: Progress
+            _ found: SealedPath, _ compression: ArchiveCompression, _ store: Store, _ progress: Progress
         ) throws(StoreError) -> ExportSummary {
             let path = RawPath(target.bytes)
             let partial = RawPath(target.bytes + Array(".partial-\(getpid())".utf8))
@@ -80,7 +102,8 @@ extension Firn {
             }
             do throws(StoreError) {
                 let summary = try store.export(
-                    found.version, path: found.path, toTar: file.fd, progress: progress)
+                    found.version, path: found.path, toTar: file.fd, compression: compression,
+                    progress: progress)
                 try system("write the archive") { () throws(Errno) in
                     try Syscall.sync(file.fd)
                     try Syscall.rename(

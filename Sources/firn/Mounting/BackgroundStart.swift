@@ -56,7 +56,7 @@ enum BackgroundStart {
             {
                 try Syscall.rename(at: AT_FDCWD, raw, to: AT_FDCWD, RawPath(path + ".1"))
             }
-            return try Syscall.open(at: AT_FDCWD, raw, O_RDWR | O_APPEND | O_CREAT, mode: 0o600)
+            return try Syscall.open(at: AT_FDCWD, raw, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, mode: 0o600)
         }
     }
 

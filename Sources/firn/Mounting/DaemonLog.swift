@@ -19,7 +19,7 @@ struct DaemonLog: LogHandler {
     static func redirect(to path: String) throws(StoreError) {
         do throws(Errno) {
             let file = try Syscall.open(
-                at: AT_FDCWD, RawPath(path), O_WRONLY | O_APPEND | O_CREAT, mode: 0o600)
+                at: AT_FDCWD, RawPath(path), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, mode: 0o600)
             guard dup2(file.fd, STDERR_FILENO) >= 0 else { throw Errno(rawValue: errno) }
         } catch { throw StoreError(error, doing: "open the log", subject: path) }
     }

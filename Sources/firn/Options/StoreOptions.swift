@@ -20,10 +20,12 @@ struct StoreOptions: ParsableArguments {
     func openForReading() throws -> Store { try Store.open(at: try location().path, .reading) }
 
     /// Has the store's owner perform `request`, with a progress bar, and returns the document it answers with.
-    func perform(_ request: ControlRequest) throws -> JSONValue {
+    ///
+    /// - Parameter input: the open file that the request speaks of.
+    func perform(_ request: ControlRequest, input: Descriptor? = nil) throws -> JSONValue {
         let bar = ProgressBar()
         defer { bar.end() }
-        return try request.perform(at: try location().path, progress: bar.progress)
+        return try request.perform(at: try location().path, input: input, progress: bar.progress)
     }
 
     /// Prints `document` where `--json` asks for it, else what `text` writes.

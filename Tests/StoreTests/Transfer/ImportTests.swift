@@ -17,7 +17,7 @@ import Testing
 
     private func importTree(_ path: TreePath, force: Bool = false) throws -> ImportSummary {
         try fixture.faults.during {
-            try store.importTree(from: source.path, at: path, into: fixture.workspace, force: force)
+            try store.importTree(from: RawPath(source.path), at: path, into: fixture.workspace, force: force)
         }
     }
 
@@ -101,7 +101,7 @@ import Testing
         #expect(try fixture.bytes(deep, of: version) == Array("deep".utf8))
         #expect(version.files == 3)
         let again = try store.importTree(
-            from: source.path, at: "in", into: fixture.workspace, force: false)
+            from: RawPath(source.path), at: "in", into: fixture.workspace, force: false)
         #expect(again == summary)
         try store.abort(fixture.workspace)
         #expect(try fixture.files(below: "tmp") == [])
@@ -146,7 +146,7 @@ import Testing
         try shell("printf 1 > a")
         let store = store
         let bring = { (path: String) throws in
-            _ = try store.importTree(from: path, at: "in", into: fixture.workspace, force: false)
+            _ = try store.importTree(from: RawPath(path), at: "in", into: fixture.workspace, force: false)
         }
         #expect(code { try bring("\(source.path)/a") } == .invalidInput)
         #expect(code { try bring("\(source.path)/none") } == .system(.noSuchFileOrDirectory))
@@ -163,7 +163,7 @@ import Testing
             done.withLock { $0 += count }
         }
         _ = try store.importTree(
-            from: source.path, at: "in", into: fixture.workspace, force: false, progress: progress)
+            from: RawPath(source.path), at: "in", into: fixture.workspace, force: false, progress: progress)
         #expect(total.withLock { $0 } == 1005)
         #expect(done.withLock { $0 } == 1005)
     }
