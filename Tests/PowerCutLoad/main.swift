@@ -49,7 +49,7 @@ func firstVersions(_ load: Load) throws {
         try fixture.makeSpecial("pipe", .fifo)
         try fixture.link("a", as: "d/same")
         let place = try fixture.upper("d/b")
-        try Syscall.setAttribute(place.absolute, RawPath("user.x"), [1, 2, 3])
+        try Syscall.setAttribute(at: place.fd, place.path, RawPath("user.x"), [1, 2, 3])
     }
     try load.commit("first")
     try load.stage { fixture in
@@ -132,7 +132,8 @@ func replacements(_ load: Load) throws {
     let source = try load.outside(["one": load.bytes(5000), "sub/two": load.bytes(12_000), "sub/none": []])
     let bring = { (path: TreePath) in
         { (fixture: StoreFixture) throws in
-            _ = try fixture.store.importTree(from: source, at: path, into: fixture.workspace, force: true)
+            _ = try fixture.store.importTree(
+                from: RawPath(source), at: path, into: fixture.workspace, force: true)
         }
     }
     try load.replace("import a directory", bring("imported/here"))

@@ -47,7 +47,7 @@ extension StoreFixture {
                 content = String(decoding: try Syscall.readSymlink(at: place.fd, place.path), as: UTF8.self)
             default: break
             }
-            let attributes = try Syscall.attributeNames(place.absolute).filter {
+            let attributes = try Syscall.attributeNames(at: place.fd, place.path).filter {
                 $0.starts(with: Array("user.x".utf8))
             }
             return StoreFixture.line(path, kind, upper.file.permissions, attributes, content)
