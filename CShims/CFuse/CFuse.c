@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -19,15 +22,19 @@
 enum {
     NOTIFY_INVAL_ENTRY = 3,
     NOTIFY_RESEND = 7,
+    OPCODE_SETXATTR = 21,
     OPCODE_INIT = 26,
     OPCODE_CREATE = 35,
     OPCODE_TMPFILE = 51,
 };
 #define FLAG_HANDLE_KILLPRIV_V2 (1U << 28)
+#define FLAG_SETXATTR_EXT (1U << 29)
 #define FLAG_INIT_EXT (1U << 30)
-#define FLAG2_PASSTHROUGH (1U << 5) // bit 37 of both words
-#define FLAG2_HAS_RESEND (1U << 7)  // bit 39
+#define FLAG2_PASSTHROUGH (1U << 5)       // bit 37 of both words
+#define FLAG2_NO_EXPORT_SUPPORT (1U << 6) // bit 38
+#define FLAG2_HAS_RESEND (1U << 7)        // bit 39
 #define UNIQUE_RESEND (1ULL << 63)
+#define SETXATTR_ACL_KILL_SGID (1U << 0)
 #define OPEN_NOFLUSH (1U << 5)
 #define OPEN_PASSTHROUGH (1U << 7)
 
@@ -61,6 +68,12 @@ struct in_header {
     uint16_t total_extlen, padding;
 };
 _Static_assert(sizeof(struct in_header) == 40, "fuse_in_header");
+
+struct setxattr_in {
+    uint32_t size, flags;
+    uint32_t more_flags, padding; // with FLAG_SETXATTR_EXT
+};
+_Static_assert(sizeof(struct setxattr_in) == 16, "fuse_setxattr_in");
 
 struct init_in {
     uint32_t major, minor, max_readahead, flags, flags2, unused[11];
@@ -97,6 +110,7 @@ struct firn_channel {
     pthread_mutex_t notifying;
     int wants_passthrough;
     atomic_int passthrough;
+    atomic_int extends_setxattr;
     atomic_int ended;
 };
 
@@ -120,6 +134,18 @@ static void note_init(struct firn_channel *channel, const struct in_header *head
     }
 }
 
+// libfuse knows FUSE_SETXATTR without the second word of flags: the one flag there is goes to the first.
+static ssize_t shorten_setxattr(struct in_header *header, ssize_t count) {
+    struct setxattr_in *in = (struct setxattr_in *)(header + 1);
+    ssize_t fixed = sizeof *header + sizeof *in;
+    if (count < fixed) return count;
+    if (in->more_flags & SETXATTR_ACL_KILL_SGID) in->flags |= FIRN_XATTR_KILL_SGID;
+    memmove(&in->more_flags, in + 1, (size_t)(count - fixed));
+    ssize_t saved = sizeof *in - offsetof(struct setxattr_in, more_flags);
+    header->len -= (uint32_t)saved;
+    return count - saved;
+}
+
 static ssize_t channel_read(int fd, void *buffer, size_t length, void *userdata) {
     struct firn_channel *channel = userdata;
     ssize_t count = read(fd, buffer, length);
@@ -132,6 +158,8 @@ static ssize_t channel_read(int fd, void *buffer, size_t length, void *userdata)
     if (header->opcode == OPCODE_TMPFILE) {
         // The same body as FUSE_CREATE's, and "/" for the name.
         header->opcode = OPCODE_CREATE;
+    } else if (header->opcode == OPCODE_SETXATTR && channel->extends_setxattr) {
+        count = shorten_setxattr(header, count);
     } else if (header->opcode == OPCODE_INIT && count >= (ssize_t)(sizeof *header + 16)) {
         note_init(channel, header, (size_t)count);
     }
@@ -174,6 +202,14 @@ static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userda
             struct init_out *out = iov[1].iov_base;
             // Without it the kernel asks for security.capability before every single write.
             out->flags |= channel->offered & FLAG_HANDLE_KILLPRIV_V2;
+            // So that it says when a change of an access list takes the set-group-id bit away.
+            out->flags |= channel->offered & FLAG_SETXATTR_EXT;
+            channel->extends_setxattr = (channel->offered & FLAG_SETXATTR_EXT) != 0;
+            // A handle (man 2 name_to_handle_at) would end with the kernel's memory of the file: refuse them.
+            if (channel->offered2 & FLAG2_NO_EXPORT_SUPPORT) {
+                out->flags |= FLAG_INIT_EXT;
+                out->flags2 |= FLAG2_NO_EXPORT_SUPPORT;
+            }
             if (channel->wants_passthrough && (channel->offered2 & FLAG2_PASSTHROUGH)) {
                 out->flags |= FLAG_INIT_EXT;
                 out->flags2 |= FLAG2_PASSTHROUGH;
@@ -296,9 +332,26 @@ void firn_channel_want_passthrough(struct firn_channel *channel) { channel->want
 
 int firn_channel_has_passthrough(struct firn_channel *channel) { return channel->passthrough; }
 
+// The kernel writes to a backing file with the rights of whoever registered it. Without this one a write takes the
+// set-id bits away that a file was given while it was open, as it must when its writer is an ordinary user.
+static int backing_open(int fd, struct backing_map *map) {
+    struct __user_cap_header_struct thread = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct before[_LINUX_CAPABILITY_U32S_3], without[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &thread, before) != 0) return -1;
+    memcpy(without, before, sizeof without);
+    without[CAP_TO_INDEX(CAP_FSETID)].effective &= ~CAP_TO_MASK(CAP_FSETID);
+    if (syscall(SYS_capset, &thread, without) != 0) return -1;
+    int id = ioctl(fd, BACKING_OPEN, map);
+    int error = errno;
+    // It was allowed to the thread before, so it is now.
+    if (syscall(SYS_capset, &thread, before) != 0) abort();
+    errno = error;
+    return id;
+}
+
 int32_t firn_backing_open(struct firn_channel *channel, int fd) {
     struct backing_map map = {.fd = fd};
-    int id = ioctl(channel->fd, BACKING_OPEN, &map);
+    int id = backing_open(channel->fd, &map);
     if (id > 0) return id;
     int error = errno;
     // Not allowed to this user, or a backing filesystem that is stacked itself: it will not be next time.

@@ -152,11 +152,11 @@ public enum FaultScenario: String, CaseIterable, Sendable {
         case .renameDirectory:
             try overlay.move(
                 try place("new/moved", fixture), to: try place("kept/moved", fixture), isDirectory: true,
-                leavesWhiteout: false)
+                .nothing)
         case .renameOverWhiteout:
             try overlay.move(
                 try place("new/moved", fixture), to: try place("c/deep/x", fixture), isDirectory: true,
-                leavesWhiteout: false)
+                .nothing)
         case .link:
             let source = try place("b", fixture)
             try overlay.link(to: try place("c/deep/x", fixture)) { directory, path throws(Errno) in

@@ -67,7 +67,8 @@ extension StoreFixture {
         let source = try upper(path)
         let isDirectory = try overlay.probe(source)?.isDirectory == true
         let target = try clear(newPath)
-        try overlay.move(source, to: target, isDirectory: isDirectory, leavesWhiteout: try isInBase(path))
+        try overlay.move(
+            source, to: target, isDirectory: isDirectory, try isInBase(path) ? .whiteout : .nothing)
     }
 
     /// The place in `upper/` of what staging shows at a path: laid over the base where it was not there. A file

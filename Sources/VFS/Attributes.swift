@@ -22,7 +22,7 @@ public struct Attributes: Hashable, Sendable {
 }
 
 extension Attributes {
-    /// Directories of sealed trees and those Firn makes up have one link: "not counted", as on btrfs.
+    /// Directories of versions and those Firn makes up have one link: "not counted", as on btrfs.
     static let directoryLinkCount: UInt64 = 1
 
     /// A sealed entry's. Its change time is its modification time: nothing about it has changed since.
@@ -99,6 +99,9 @@ public struct Caller: Hashable, Sendable {
         self.request = request
         self.isRepeated = isRepeated
     }
+
+    /// For what Firn does of its own accord.
+    static let daemon = Caller(uid: 0, gid: 0, pid: 0, umask: 0)
 }
 
 /// A node as an answer to the kernel, which from then on holds one more lookup of it.

@@ -105,6 +105,8 @@ enum NewNode: Hashable, Sendable {
 
 public enum RenameMode: Hashable, Sendable {
     case replace, noReplace, exchange
+    /// A character device 0:0 takes the old name, which to an overlay over this filesystem means a deletion.
+    case leavingDevice(replaces: Bool)
 }
 
 /// One line of a listing. Attributes come from looking the name up.

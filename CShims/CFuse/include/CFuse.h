@@ -70,6 +70,9 @@ int firn_reply_open_passthrough(fuse_req_t request, uint64_t handle, int32_t bac
 int firn_reply_create_passthrough(fuse_req_t request, const struct fuse_entry_param *entry,
                                   uint64_t handle, int32_t backing);
 
+// Among the flags of FUSE_SETXATTR, beside those of `man 2 setxattr`: take the set-group-id bit away.
+#define FIRN_XATTR_KILL_SGID (1 << 30)
+
 // The name in a FUSE_CREATE that stands for FUSE_TMPFILE; no file can be called this.
 #define FIRN_NAMELESS "/"
 

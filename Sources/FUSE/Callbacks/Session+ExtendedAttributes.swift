@@ -25,7 +25,8 @@ extension Session {
             let caller = request.caller
             request.answerChange("setxattr") { (reply) throws(VFSError) in
                 try request.fileSystem.setExtendedAttribute(
-                    NodeID(node), name, value, flags: flags, by: caller)
+                    NodeID(node), name, value, flags: flags & ~FIRN_XATTR_KILL_SGID,
+                    clearsSetGroupID: flags & FIRN_XATTR_KILL_SGID != 0, by: caller)
                 reply.done()
             }
         }

@@ -72,12 +72,14 @@ extension Session {
 }
 
 extension RenameMode {
-    /// - Parameter flags: as `renameat2` takes them. RENAME_WHITEOUT is for overlays over this one: refused.
+    /// - Parameter flags: as `renameat2` takes them.
     init(flags: UInt32) throws(VFSError) {
         switch Syscall.RenameFlags(rawValue: flags) {
         case []: self = .replace
         case .noReplace: self = .noReplace
         case .exchange: self = .exchange
+        case .whiteout: self = .leavingDevice(replaces: true)
+        case [.whiteout, .noReplace]: self = .leavingDevice(replaces: false)
         default: throw VFSError(.invalidArgument)
         }
     }

@@ -50,13 +50,19 @@ extension Overlay {
                     at: directory, path, mode: kind.fileType | mode_t(mode), device: dev_t(device))
             }
         }
-        do throws(Errno) { return try make(place.fd, place.path) } catch {
-            guard error == .fileExists, try probe(place)?.isWhiteout == true else {
+        let looksDeleted = kind == .characterDevice && device == 0
+        do throws(Errno) {
+            // That one must not be seen before it is told from a whiteout.
+            if looksDeleted { throw .fileExists }
+            return try make(place.fd, place.path)
+        } catch {
+            guard error == .fileExists, try probe(place)?.isWhiteout ?? looksDeleted else {
                 throw StoreError(error, doing: "create", subject: place.display)
             }
         }
         try prepared(for: place, keepsParentTime: false) { name throws(StoreError) in
             try inheriting(from: place, name, make)
+            if looksDeleted { try markAsDevice(temporary.place(name)) }
         }
     }
 
@@ -110,14 +116,33 @@ extension Overlay {
         }
     }
 
-    /// Moves what lies at `source` to `target`, over what may lie there, in one step of the filesystem.
+    /// What a move leaves at the old name.
+    public enum Remainder: Hashable, Sendable {
+        case nothing
+        /// The base has the name.
+        case whiteout
+        /// A character device 0:0. See: `man 2 rename`, RENAME_WHITEOUT.
+        case device
+    }
+
+    /// Moves what lies at `source` to `target`, over what may lie there, in one step of the filesystem; for a device
+    /// in two.
     ///
     /// A directory at `target` must show nothing; it may hold whiteouts.
-    ///
-    /// - Parameter leavesWhiteout: the base has the old name.
     public func move(
-        _ source: Place, to target: Place, isDirectory: Bool, leavesWhiteout: Bool
+        _ source: Place, to target: Place, isDirectory: Bool, _ leaves: Remainder
     ) throws(StoreError) {
+        if leaves == .device {
+            // A deletion until the device is there: what the base has does not come back.
+            return try prepared(for: source, keepsParentTime: false) { name throws(StoreError) in
+                try system("make", source.display) { () throws(Errno) in
+                    try Syscall.makeNode(at: temporary.fd, name, mode: S_IFCHR, device: 0)
+                }
+                try markAsDevice(temporary.place(name))
+                try move(source, to: target, isDirectory: isDirectory, .whiteout)
+            }
+        }
+        let leavesWhiteout = leaves == .whiteout
         let replaced = isDirectory ? try probe(target) : nil
         guard let replaced else {
             return try rename(source, target, leavesWhiteout ? .whiteout : [])

@@ -6,22 +6,23 @@ public import SystemPackage
 public struct UpperEntry: Sendable {
     public let status: stat
     public let mark: UpperMark
+    /// A recorded deletion: character device 0:0. With a mark it is a device.
+    public let isWhiteout: Bool
 
-    init(status: stat, mark: UpperMark) {
+    /// - Parameter mark: nil where there is none.
+    init(status: stat, mark: UpperMark?) {
         self.status = status
-        self.mark = mark
+        self.mark = mark ?? .none
+        isWhiteout = status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0 && mark == nil
     }
 
     /// A file that was made just now, which has no mark yet.
     public init(unmarked descriptor: Descriptor) throws(Errno) {
-        self.init(status: try Syscall.stat(descriptor.fd), mark: UpperMark())
+        self.init(status: try Syscall.stat(descriptor.fd), mark: nil)
     }
 
     public var isDirectory: Bool { status.st_mode & S_IFMT == S_IFDIR }
     public var isFile: Bool { status.st_mode & S_IFMT == S_IFREG }
-
-    /// A recorded deletion: character device 0:0.
-    public var isWhiteout: Bool { status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0 }
 
     /// The blob whose bytes the file still has.
     public var reference: (digest: Digest, size: UInt64)? {
@@ -58,10 +59,9 @@ public struct Overlay: Sendable {
         return UpperEntry(status: status, mark: try mark(of: place, status))
     }
 
-    private func mark(of place: Place, _ status: stat) throws(StoreError) -> UpperMark {
+    private func mark(of place: Place, _ status: stat) throws(StoreError) -> UpperMark? {
         let isDirectory = status.st_mode & S_IFMT == S_IFDIR
         let isFile = status.st_mode & S_IFMT == S_IFREG
-        if status.st_mode & S_IFMT == S_IFCHR, status.st_rdev == 0 { return .none }
         let name = isDirectory || isFile ? UpperMark.name : UpperMark.trustedName
         let bytes = try system("read the mark of", place.display) { () throws(Errno) in
             do throws(Errno) {
@@ -74,7 +74,7 @@ public struct Overlay: Sendable {
                 throw error
             }
         }
-        guard let bytes else { return .none }
+        guard let bytes else { return nil }
         do throws(ObjectError) { return try UpperMark(decoding: bytes, isDirectory: isDirectory) } catch {
             throw StoreError(.damaged, "its mark cannot be read: \(error.message)", subject: place.display)
         }
@@ -98,6 +98,7 @@ public struct Overlay: Sendable {
     /// Makes `entry` at a place in `tmp/`: a directory or a file that stands for what the base has.
     func make(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
         try writer.make(entry, at: place)
+        if entry.kind == .characterDevice, entry.content == .device(0) { try markAsDevice(place) }
         let base: UpperMark.Base? =
             switch entry.content {
             case .tree(let tree, _): .tree(tree)
@@ -106,6 +107,16 @@ public struct Overlay: Sendable {
             }
         try writer.dress(
             place, as: entry, mark: UpperMark(inode: inode, base: base), subject: entry.name.display)
+    }
+
+    /// Tells a character device 0:0 at a place in `tmp/` from a whiteout.
+    ///
+    /// - Throws: ``StoreError`` EPERM for an ordinary user, who cannot.
+    func markAsDevice(_ place: Place) throws(StoreError) {
+        try system("mark as a device", place.display) { () throws(Errno) in
+            guard isPrivileged else { throw .notPermitted }
+            try Syscall.setAttribute(place.absolute, UpperMark.trustedName, UpperMark.none.encoded)
+        }
     }
 
     /// Copies the referenced blob's bytes into the file that is open as `file`, which then stands for itself.

@@ -56,8 +56,8 @@ public struct Place: Sendable {
 
     public var display: String { path.display }
 
-    /// Runs a call that reads the file here, whatever its mode. An ordinary user's own file may deny reading even
-    /// to its owner, who may change that: it is made readable for the time of the call.
+    /// Runs a call that reads the file or directory here, whatever its mode. An ordinary user's own may deny reading
+    /// even to its owner, who may change that: it is made readable for the time of the call.
     func whateverMode<Result>(_ call: () throws(Errno) -> Result) throws(Errno) -> Result {
         do throws(Errno) { return try call() } catch {
             guard error == .permissionDenied else { throw error }
@@ -65,7 +65,8 @@ public struct Place: Sendable {
         let status = try Syscall.stat(at: fd, path)
         // A whiteout has taken the file's place. Root, who may open it, is told so.
         if status.st_mode & S_IFMT == S_IFCHR { throw .noSuchAddressOrDevice }
-        guard status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o400 == 0 else {
+        let type = status.st_mode & S_IFMT
+        guard type == S_IFREG || type == S_IFDIR, status.st_mode & 0o400 == 0 else {
             throw .permissionDenied
         }
         try Syscall.changeMode(at: fd, path, status.st_mode & 0o7777 | 0o400)

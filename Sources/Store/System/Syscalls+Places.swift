@@ -49,6 +49,23 @@ extension Syscall {
         RawPath("/proc/self/fd/\(descriptor.fd)")
     }
 
+    /// The groups a process is in beside its own; none where it cannot be asked, being gone or out of sight. See:
+    /// `man 5 proc`, `/proc/PID/status`.
+    public static func supplementaryGroups(of pid: Int32) -> [UInt32] {
+        guard pid > 0 else { return [] }
+        let file: Descriptor
+        do throws(Errno) {
+            file = try open(at: AT_FDCWD, RawPath("/proc/\(pid)/status"), O_RDONLY)
+        } catch { return [] }
+        var text = [UInt8](repeating: 0, count: 65_536)
+        // One call gives all of it.
+        let count = text.withMutableRawBytes { (try? read(file.fd, into: $0, at: 0)) ?? 0 }
+        let lines = text.prefix(count).split(separator: UInt8(ascii: "\n"))
+        guard let line = lines.first(where: { $0.starts(with: Array("Groups:".utf8)) }) else { return [] }
+        return String(decoding: line, as: UTF8.self).split(whereSeparator: \.isWhitespace).dropFirst()
+            .compactMap { UInt32($0) }
+    }
+
     public static var effectiveUser: UInt32 { geteuid() }
     public static var effectiveGroup: UInt32 { getegid() }
 }

@@ -5,6 +5,9 @@ public import Objects
 public final class TreeStore: Sendable {
     private let fetch: @Sendable (Digest) throws(StoreError) -> [UInt8]
     private let cache = Lock(NodeCache())
+    /// How many directories nodes hold, which for a large directory takes reading all of them.
+    private let directoryCounts = Lock([Digest: UInt64]())
+    private static let directoryCountsMax = 65_536
 
     /// - Parameter fetch: the stored bytes of a node.
     init(fetch: @escaping @Sendable (Digest) throws(StoreError) -> [UInt8]) {
@@ -70,6 +73,24 @@ public final class TreeStore: Sendable {
         case .inner(_, let children):
             for child in children { try forEachLeaf(of: child.digest, body) }
         }
+    }
+
+    /// How many entries of the directory whose root node is `directory` are directories. Counted once for each node,
+    /// so that after a change only the nodes on the way to it are read again.
+    public func directoryCount(in directory: Digest) throws(StoreError) -> UInt64 {
+        if let known = directoryCounts.withLock({ $0[directory] }) { return known }
+        var count: UInt64 = 0
+        switch try node(directory) {
+        case .leaf(let entries):
+            for entry in entries where entry.kind == .directory { count += 1 }
+        case .inner(_, let children):
+            for child in children { count += try directoryCount(in: child.digest) }
+        }
+        directoryCounts.withLock {
+            if $0.count >= TreeStore.directoryCountsMax { $0.removeAll() }
+            $0[directory] = count
+        }
+        return count
     }
 
     /// Every entry below `directory` at any depth, parents before children, in order of name.

@@ -17,11 +17,22 @@ extension FileSystem {
     }
 
     /// See: `man 2 setxattr`.
+    ///
+    /// - Parameter clearsSetGroupID: whether the file loses its set-group-id bit, as by the access list of an owner
+    ///   who is not in its group.
     public func setExtendedAttribute(
-        _ id: NodeID, _ name: [UInt8], _ value: [UInt8], flags: Int32, by caller: Caller
+        _ id: NodeID, _ name: [UInt8], _ value: [UInt8], flags: Int32, clearsSetGroupID: Bool,
+        by caller: Caller
     ) throws(VFSError) {
+        let node = try node(id)
         // One that has been set already may be there.
-        try node(id).setExtendedAttribute(name, value, flags: caller.isRepeated ? 0 : flags)
+        try node.setExtendedAttribute(name, value, flags: caller.isRepeated ? 0 : flags)
+        guard clearsSetGroupID else { return }
+        let mode = try node.attributes().mode
+        guard mode & 0o2000 != 0 else { return }
+        var change = SetAttributes()
+        change.mode = mode & ~0o2000
+        try node.change(change, handle: nil, by: .daemon)
     }
 
     /// See: `man 2 removexattr`.

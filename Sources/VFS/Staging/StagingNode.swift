@@ -27,6 +27,8 @@ final class StagingNode: Node, @unchecked Sendable {
     var isKeptUnlinked = false
     /// What was last known of it, once it has no name.
     var lastAttributes: Attributes?
+    /// Of a directory that is laid over one of the base: how many directories it shows; nil where not counted yet.
+    var directoryCount: UInt64?
     /// Whether a directory gives its children access lists; nil where not asked yet.
     var hasDefaultACL: Bool?
 
@@ -55,6 +57,7 @@ final class StagingNode: Node, @unchecked Sendable {
     func adopt(_ upper: UpperEntry) {
         form = .upper
         baseTree = upper.baseTree
+        directoryCount = nil
         reference = upper.reference
         backing = upper.file.inode
         keepsInode = upper.mark.inode != nil
@@ -64,10 +67,19 @@ final class StagingNode: Node, @unchecked Sendable {
     func adopt(_ entry: TreeEntry) {
         form = .base(entry)
         baseTree = entry.tree
+        directoryCount = nil
         reference = nil
         backing = nil
         keepsInode = false
         hasDefaultACL = nil
+    }
+
+    /// Whether a file's bytes lie in `upper/`.
+    var hasOwnBytes: Bool { isUpper && reference == nil }
+
+    /// A directory has come into this one, or has gone.
+    func countDirectory(_ change: Int) {
+        if let count = directoryCount { directoryCount = UInt64(clamping: Int(clamping: count) + change) }
     }
 
     var isUpper: Bool {
@@ -76,6 +88,15 @@ final class StagingNode: Node, @unchecked Sendable {
 
     /// What the attribute on its backing file says once it stands for its own bytes.
     var mark: UpperMark { UpperMark(inode: keepsInode ? inode : nil) }
+
+    /// A file that was given set-id bits while the kernel writes to it without asking loses them by such a write, and
+    /// nobody says so.
+    override var lifetime: Lifetime {
+        tree.lock.withLock { _ in
+            let mode = lastAttributes?.mode ?? 0
+            return mode & 0o6000 != 0 && file?.backing != nil ? .none : .unlimited
+        }
+    }
 
     override func attributes() throws(VFSError) -> Attributes { try tree.attributes(of: self) }
 
@@ -123,13 +144,9 @@ final class StagingNode: Node, @unchecked Sendable {
     }
 
     override func isSlowToOpen(_ mode: OpenMode) -> Bool {
-        guard mode.writes, !mode.truncates else { return false }
-        return tree.lock.withLock { _ in
-            switch form {
-            case .base: true
-            case .upper: reference != nil
-            }
-        }
+        // Also one that is to be emptied waits, if another is copying it up.
+        guard mode.writes || mode.truncates else { return false }
+        return tree.lock.withLock { _ in !hasOwnBytes }
     }
 
     override func extendedAttribute(_ name: [UInt8]) throws(VFSError) -> [UInt8]? {

@@ -11,18 +11,37 @@ extension StagingTree {
     /// With the lock held.
     func currentAttributes(of node: StagingNode) throws(VFSError) -> Attributes {
         guard node === root || table.isLinked(node) else { return try namelessAttributes(of: node) }
+        var attributes: Attributes
         switch node.form {
         case .base(let entry):
-            var attributes = Attributes(entry, inode: node.inode)
+            attributes = Attributes(entry, inode: node.inode)
             try attributes.countBlocks(of: entry.blob, in: store)
-            return attributes
         case .upper:
             let place = try place(node)
             let status = try called { () throws(Errno) in try Syscall.status(place) }
-            var attributes = Attributes(status, of: node)
+            attributes = Attributes(status, of: node)
             try attributes.countBlocks(of: node.reference?.digest, in: store)
-            return attributes
         }
+        // Of one that is not laid over another, the backing filesystem has counted.
+        if let tree = node.baseTree { attributes.linkCount = 2 + (try directoryCount(of: node, over: tree)) }
+        node.lastAttributes = attributes
+        return attributes
+    }
+
+    /// How many directories a directory shows that is, or is laid over, the base's `tree`.
+    private func directoryCount(of node: StagingNode, over tree: Digest) throws(VFSError) -> UInt64 {
+        if let known = node.directoryCount { return known }
+        var count = try stored { () throws(StoreError) in try store.trees.directoryCount(in: tree) }
+        if node.isUpper {
+            let place = try place(node)
+            for found in try called({ () throws(Errno) in try Syscall.entries(at: place.fd, place.path) }) {
+                // What `upper/` has hides what the base has.
+                if try baseEntry(found.name, in: node)?.kind == .directory { count -= 1 }
+                if found.kind == .directory { count += 1 }
+            }
+        }
+        node.directoryCount = count
+        return count
     }
 
     private func namelessAttributes(of node: StagingNode) throws(VFSError) -> Attributes {
@@ -45,27 +64,38 @@ extension StagingTree {
                 guard node.kind == .file else {
                     throw VFSError(node.isDirectory ? .isDirectory : .invalidArgument)
                 }
-                try prepareToWrite(node, truncating: size == 0)
+                if size > 0 { try prepareToWrite(node) }
             }
-            try lock.withLock { _ throws(VFSError) in
-                guard node === root || table.isLinked(node) else {
-                    return try changeNameless(node, change, by: caller)
+            if change.size == nil {
+                try lock.withLock { _ throws(VFSError) in try makeChange(node, change, by: caller) }
+            } else {
+                try withoutCopyUp(of: node) { _ throws(VFSError) in
+                    try makeChange(node, change, by: caller)
                 }
-                try materialize(node)
-                let place = try place(node)
-                if let size = change.size { try truncate(node, place, to: size, by: caller) }
-                try called { () throws(Errno) in
-                    if change.uid != nil || change.gid != nil {
-                        try Syscall.changeOwner(at: place.fd, place.path, uid: change.uid, gid: change.gid)
-                    }
-                    if let mode = change.mode {
-                        try Syscall.changeMode(at: place.fd, place.path, UInt32(mode))
-                    }
-                    if change.atime != nil || change.mtime != nil {
-                        try Syscall.changeTimes(
-                            at: place.fd, place.path, access: change.atime, modification: change.mtime)
-                    }
-                }
+            }
+        }
+    }
+
+    /// With the lock held.
+    private func makeChange(
+        _ node: StagingNode, _ change: SetAttributes, by caller: Caller
+    ) throws(VFSError) {
+        guard node === root || table.isLinked(node) else {
+            return try changeNameless(node, change, by: caller)
+        }
+        try materialize(node)
+        let place = try place(node)
+        if let size = change.size { try truncate(node, place, to: size, by: caller) }
+        try called { () throws(Errno) in
+            if change.uid != nil || change.gid != nil {
+                try Syscall.changeOwner(at: place.fd, place.path, uid: change.uid, gid: change.gid)
+            }
+            if let mode = change.mode {
+                try Syscall.changeMode(at: place.fd, place.path, UInt32(mode))
+            }
+            if change.atime != nil || change.mtime != nil {
+                try Syscall.changeTimes(
+                    at: place.fd, place.path, access: change.atime, modification: change.mtime)
             }
         }
     }
@@ -79,8 +109,7 @@ extension StagingTree {
             if let open { return open }
             return try Syscall.openForWriting(place)
         }
-        try clearSetIDs(descriptor, by: caller)
-        try called { () throws(Errno) in try Syscall.truncate(descriptor.fd, to: size) }
+        try resize(node, descriptor, to: size, by: caller)
         if let backing = node.backing { workspace.tracker.touched(backing) }
         // Copying it up for readers has opened it for writing, which the seal would take for a program's doing.
         if node.writeCount == 0 { node.file?.stopWriting() }
@@ -203,9 +232,7 @@ extension Attributes {
     init(_ status: FileStatus, of node: StagingNode) {
         let size = node.reference?.size ?? status.size
         self.init(
-            inode: node.inode, kind: node.kind, mode: status.permissions,
-            // Of a directory over a base one, only the base knows how many directories are in it.
-            linkCount: node.baseTree != nil ? Attributes.directoryLinkCount : status.linkCount,
+            inode: node.inode, kind: node.kind, mode: status.permissions, linkCount: status.linkCount,
             uid: status.uid, gid: status.gid, device: status.device, size: size,
             blocks: node.reference != nil ? (size + 511) / 512 : status.blocks,
             atime: status.atime, mtime: status.mtime, ctime: status.ctime)

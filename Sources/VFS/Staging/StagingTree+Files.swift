@@ -7,26 +7,67 @@ extension StagingTree {
     func open(_ node: StagingNode, _ mode: OpenMode, by caller: Caller) throws(VFSError) -> FileHandle {
         guard node.kind == .file else { throw VFSError(.invalidArgument) }
         guard mode.writes || mode.truncates else {
-            return try lock.withLock { _ throws(VFSError) in try handle(node, writes: false) }
+            return try lock.withLock { _ throws(VFSError) in
+                handle(node, try openFile(node, writes: false), writes: false)
+            }
         }
         return try workspace.gate.pass { () throws(VFSError) in
             try requireUsable()
-            try prepareToWrite(node, truncating: mode.truncates)
+            if mode.truncates { return try openEmptied(node, by: caller) }
+            try prepareToWrite(node)
             return try lock.withLock { _ throws(VFSError) in
-                let handle = try handle(node, writes: true)
-                if mode.truncates, let file = node.file {
-                    let open = try descriptor(of: node, file)
-                    try clearSetIDs(open, by: caller)
-                    try called { () throws(Errno) in try Syscall.truncate(open.fd, to: 0) }
-                }
-                return handle
+                handle(node, try openFile(node, writes: true), writes: true)
             }
         }
     }
 
+    /// Opens a file whose bytes are thrown away, when everything else that can fail is done: who is refused must find
+    /// the file as it was.
+    private func openEmptied(_ node: StagingNode, by caller: Caller) throws(VFSError) -> StagingHandle {
+        try withoutCopyUp(of: node) { links throws(VFSError) in
+            if node.file?.isSealedBacking == true { throw try detached(node, &links) }
+            try materialize(node)
+            let (file, open): (StagedFile, Descriptor)
+            if node.reference != nil {
+                (file, open) = try openReference(node)
+            } else {
+                file = try openFile(node, writes: true)
+                open = try descriptor(of: node, file)
+            }
+            try resize(node, open, to: 0, by: caller)
+            return handle(node, file, writes: true)
+        }
+    }
+
+    /// The file of a reference, which has no bytes. Readers still have the blob's.
+    private func openReference(_ node: StagingNode) throws(VFSError) -> (StagedFile, Descriptor) {
+        let place = try place(node)
+        let descriptor = try called { () throws(Errno) in try Syscall.openForWriting(place) }
+        let backing = node.file == nil ? try backing(descriptor) : nil
+        return (StagedFile(descriptor, isWritable: true, isBlob: false, backing: backing), descriptor)
+    }
+
+    /// Changes how many bytes a file has. With the lock held, and without a copy-up under way.
+    ///
+    /// - Parameters:
+    ///   - open: the file, open for writing.
+    ///   - size: 0 if it is a reference: with no bytes it refers to none.
+    func resize(_ node: StagingNode, _ open: Descriptor, to size: Int, by caller: Caller) throws(VFSError) {
+        try clearSetIDs(open, by: caller)
+        try called { () throws(Errno) in try Syscall.truncate(open.fd, to: size) }
+        if node.reference == nil { return }
+        // Last: until now the file still has the blob's bytes.
+        try stored { () throws(StoreError) in
+            try workspace.overlay.clearReference(open, mark: node.mark, subject: "a file that is emptied")
+        }
+        node.reference = nil
+        // Who reads it already goes on with no bytes.
+        node.file?.replace(open, isWritable: true)
+    }
+
     /// A handle on the node's one open file. With the lock held.
-    func handle(_ node: StagingNode, writes: Bool) throws(VFSError) -> StagingHandle {
-        let file = try openFile(node, writes: writes)
+    func handle(_ node: StagingNode, _ file: StagedFile, writes: Bool) -> StagingHandle {
+        let file = node.file ?? file
         node.file = file
         node.openCount += 1
         if writes { node.writeCount += 1 }
@@ -34,7 +75,7 @@ extension StagingTree {
         return StagingHandle(node, file, writes: writes ? node.backing : nil)
     }
 
-    private func openFile(_ node: StagingNode, writes: Bool) throws(VFSError) -> StagedFile {
+    func openFile(_ node: StagingNode, writes: Bool) throws(VFSError) -> StagedFile {
         if let file = node.file {
             if writes, !file.isWritable {
                 // Sealed, and without a name by which it could be copied up.
@@ -130,8 +171,11 @@ extension StagingTree {
     func clearSetIDs(_ descriptor: Descriptor, by caller: Caller) throws(VFSError) {
         if caller.uid == 0 { return }
         try called { () throws(Errno) in
-            let mode = try Syscall.status(descriptor).mode
-            guard let cleared = SetIDs.cleared(mode) else { return }
+            let status = try Syscall.status(descriptor)
+            guard status.mode & 0o6000 != 0 else { return }
+            let isInGroup =
+                caller.gid == status.gid || Syscall.supplementaryGroups(of: caller.pid).contains(status.gid)
+            guard let cleared = SetIDs.cleared(status.mode, byMember: isInGroup) else { return }
             try Syscall.changeMode(descriptor.fd, cleared)
         }
     }
@@ -143,10 +187,10 @@ extension StagingTree {
 
 enum SetIDs {
     /// The mode without the bits a write takes away; nil where it has none. A set-group-id bit without group
-    /// execution is a lock, not a privilege, and stays.
-    static func cleared(_ mode: UInt32) -> UInt32? {
+    /// execution is a lock, not a privilege, and stays if the writer is in the file's group.
+    static func cleared(_ mode: UInt32, byMember isInGroup: Bool) -> UInt32? {
         var cleared = mode & 0o7777 & ~0o4000
-        if mode & 0o010 != 0 { cleared &= ~0o2000 }
+        if mode & 0o010 != 0 || !isInGroup { cleared &= ~0o2000 }
         return cleared == mode & 0o7777 ? nil : cleared
     }
 }

@@ -57,6 +57,7 @@ extension StagingTree {
                 guard let upper = try probe(place) else { throw VFSError(.ioError) }
                 return upper
             }
+            if kind == .directory { parent.countDirectory(1) }
             return self.table.child(parent, name) { id in
                 StagingNode(id: id, upper: upper, kind: kind, inode: number(of: upper), in: self)
             }
@@ -84,8 +85,8 @@ extension StagingTree {
                 StagingNode(id: id, upper: upper, kind: .file, inode: number(of: upper), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
-            node.file = StagedFile(descriptor, isWritable: true, isBlob: false, backing: known)
-            return (node, try handle(node, writes: true))
+            let file = StagedFile(descriptor, isWritable: true, isBlob: false, backing: known)
+            return (node, handle(node, file, writes: true))
         }
     }
 
@@ -120,14 +121,13 @@ extension StagingTree {
             }
             try give(descriptor, to: caller, mode: effective, in: parent)
             let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
+            let file = StagedFile(
+                descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor), hasName: false)
             let node = self.table.addNameless { id in
                 StagingNode(id: id, upper: upper, kind: .file, inode: number(of: upper), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
-            node.file = StagedFile(
-                descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor),
-                hasName: false)
-            let handle = try handle(node, writes: true)
+            let handle = handle(node, file, writes: true)
             keepUnlinked(node)
             return (node, handle)
         }
@@ -149,8 +149,6 @@ extension StagingTree {
             try stored { () throws(StoreError) in _ = try workspace.overlay.createFile(place, mode: mode) }
             return (.file, mode)
         case .special(let wanted, let wantedMode, let number):
-            // Device 0:0 is how a deletion is recorded.
-            if wanted == .characterDevice, number == 0 { throw VFSError(.notPermitted) }
             (kind, mode, device) = (wanted, try effectiveMode(wantedMode, in: parent, by: caller), number)
         }
         try stored { () throws(StoreError) in
@@ -263,6 +261,7 @@ extension StagingTree {
                     try workspace.overlay.remove(place, leavesWhiteout: isInBase)
                 }
             }
+            if isDirectory { parent.countDirectory(-1) }
             self.table.removeLink(parent, name)
             forgetIfGone(node, &links)
         }
@@ -287,7 +286,9 @@ extension StagingTree {
         try changing(parent) { links throws(VFSError) in
             guard let node = try self.child(parent, name, &links) else { throw .notFound }
             let replaced = try self.child(newParent, newName, &links)
-            if mode == .noReplace, replaced != nil { throw .exists }
+            if replaced != nil, mode == .noReplace || mode == .leavingDevice(replaces: false) {
+                throw .exists
+            }
             // Two names of one file: POSIX wants nothing done.
             if replaced === node { return }
             try materialize(newParent)
@@ -299,6 +300,9 @@ extension StagingTree {
                 try materialize(replaced)
                 self.table.willMove(parent, name, to: newParent, newName, request: request)
                 try stored { () throws(StoreError) in try workspace.overlay.exchange(source, target) }
+                let change = (node.isDirectory ? 1 : 0) - (replaced.isDirectory ? 1 : 0)
+                parent.countDirectory(-change)
+                newParent.countDirectory(change)
                 self.table.exchange(parent, name, with: newParent, newName, request: request)
                 return
             }
@@ -309,10 +313,18 @@ extension StagingTree {
                 keepUnlinked(replaced)
             }
             self.table.willMove(parent, name, to: newParent, newName, request: request)
-            let isInBase = try baseEntry(name, in: parent) != nil
+            let leaves: Overlay.Remainder
+            if case .leavingDevice = mode {
+                leaves = .device
+            } else {
+                leaves = try baseEntry(name, in: parent) != nil ? .whiteout : .nothing
+            }
             try stored { () throws(StoreError) in
-                try workspace.overlay.move(
-                    source, to: target, isDirectory: node.isDirectory, leavesWhiteout: isInBase)
+                try workspace.overlay.move(source, to: target, isDirectory: node.isDirectory, leaves)
+            }
+            if node.isDirectory {
+                parent.countDirectory(-1)
+                newParent.countDirectory(replaced == nil ? 1 : 0)
             }
             self.table.move(parent, name, to: newParent, newName, request: request)
             if let replaced { forgetIfGone(replaced, &links) }

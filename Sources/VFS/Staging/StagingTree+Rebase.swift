@@ -99,14 +99,12 @@ extension StagingTree {
         _ parent: StagingNode, _ name: FileName, _ child: Node, _ stale: inout [Stale]
     ) throws(VFSError) {
         if let node = child as? StagingNode {
-            // Who has it open may still ask.
-            if case .base(let entry) = node.form {
-                node.lastAttributes = Attributes(entry, inode: node.inode)
-            }
             for (below, grandchild) in table.children(node) { try cut(node, below, grandchild, &stale) }
         }
         table.removeLink(parent, name)
         stale.append(.name(parent: parent.id, name: name))
+        // For who still has it open: it has no name any more.
+        stale.append(.attributes(child.id))
     }
 }
 

@@ -121,7 +121,7 @@ final class StagingTree: Sendable {
     // MARK: Taking into upper/. With the gate passed and the lock held.
 
     /// Gives a node of the base a place of its own in `upper/`, and before it the directories above. A file's
-    /// bytes stay where they are: see ``prepareToWrite(_:truncating:)``.
+    /// bytes stay where they are: see ``prepareToWrite(_:)``.
     func materialize(_ node: StagingNode) throws(VFSError) {
         guard case .base(let entry) = node.form else { return }
         guard let link = table.links(node).first, let parent = link.parent as? StagingNode else {
@@ -140,10 +140,21 @@ final class StagingTree: Sendable {
 
     // MARK: Bytes of its own. With the gate passed, without the lock.
 
+    /// Runs a change of a file's bytes while nobody copies it up, with the lock held. One that has bytes of its own
+    /// need not wait for that.
+    func withoutCopyUp<Result>(
+        of node: StagingNode, _ body: (inout Links) throws(VFSError) -> Result
+    ) throws(VFSError) -> Result {
+        guard lock.withLock({ _ in !node.hasOwnBytes }) else {
+            return try lock.withLock { links throws(VFSError) in try body(&links) }
+        }
+        return try copyUpLocks[Int(node.id.value % 16)].withLock { _ throws(VFSError) in
+            try lock.withLock { links throws(VFSError) in try body(&links) }
+        }
+    }
+
     /// Copy-up: gives a file its own bytes. Does nothing for one that has them.
-    ///
-    /// - Parameter truncating: the bytes are about to be thrown away, so none are copied.
-    func prepareToWrite(_ node: StagingNode, truncating: Bool) throws(VFSError) {
+    func prepareToWrite(_ node: StagingNode) throws(VFSError) {
         let isReference = try lock.withLock { links throws(VFSError) in
             if node.file?.isSealedBacking == true { throw try detached(node, &links) }
             try materialize(node)
@@ -160,12 +171,8 @@ final class StagingTree: Sendable {
             // Another writer was first.
             guard let work else { return }
             try stored { () throws(StoreError) in
-                if truncating {
-                    try workspace.overlay.clearReference(work.file, mark: work.mark, subject: work.subject)
-                } else {
-                    try workspace.overlay.fill(
-                        work.file, from: work.reference, mark: work.mark, subject: work.subject)
-                }
+                try workspace.overlay.fill(
+                    work.file, from: work.reference, mark: work.mark, subject: work.subject)
             }
             lock.withLock { _ in
                 node.reference = nil
