@@ -27,18 +27,24 @@ extension StagingTree {
         try withoutCopyUp(of: node) { links throws(VFSError) in
             if node.file?.isSealedBacking == true { throw try detached(node, &links) }
             try materialize(node)
-            let file = node.reference == nil ? try openFile(node, writes: true) : try openReference(node)
-            try resize(node, try descriptor(of: node, file), to: 0, by: caller)
+            let (file, open): (StagedFile, Descriptor)
+            if node.reference != nil {
+                (file, open) = try openReference(node)
+            } else {
+                file = try openFile(node, writes: true)
+                open = try descriptor(of: node, file)
+            }
+            try resize(node, open, to: 0, by: caller)
             return handle(node, file, writes: true)
         }
     }
 
     /// The file of a reference, which has no bytes. Readers still have the blob's.
-    private func openReference(_ node: StagingNode) throws(VFSError) -> StagedFile {
+    private func openReference(_ node: StagingNode) throws(VFSError) -> (StagedFile, Descriptor) {
         let place = try place(node)
         let descriptor = try called { () throws(Errno) in try Syscall.openForWriting(place) }
         let backing = node.file == nil ? try backing(descriptor) : nil
-        return StagedFile(descriptor, isWritable: true, isBlob: false, backing: backing)
+        return (StagedFile(descriptor, isWritable: true, isBlob: false, backing: backing), descriptor)
     }
 
     /// Changes how many bytes a file has. With the lock held, and without a copy-up under way.
