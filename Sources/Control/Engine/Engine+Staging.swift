@@ -16,8 +16,7 @@ extension Engine {
         defer { hooks.afterReplace() }
         let paths = paths.isEmpty ? [.root] : paths
         try store.restore(
-            version, paths: paths, into: workspace, force: isForced, inode: hooks.inodeNumber,
-            replaced: hooks.replaced)
+            version, paths: paths, into: workspace, force: isForced, replaced: hooks.replaced)
         return [
             "version": .string(version.number.description),
             "restored": .array(paths.map { .path($0) }),
@@ -31,7 +30,7 @@ extension Engine {
         let source = String(decoding: request.source, as: UTF8.self)
         let summary = try store.importTree(
             from: source, at: request.target, into: workspace, force: request.isForced, progress: progress,
-            inode: hooks.inodeNumber, replaced: hooks.replaced)
+            replaced: hooks.replaced)
         hooks.afterReplace()
         let imported: JSONValue = [
             "source": .string(source), "target": JSONValue.path(request.target)["path"],

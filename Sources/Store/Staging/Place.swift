@@ -58,15 +58,19 @@ public struct Place: Sendable {
 
     /// Runs a call that reads the file here, whatever its mode. An ordinary user's own file may deny reading even
     /// to its owner, who may change that: it is made readable for the time of the call.
-    func whateverMode<Result>(_ call: () throws(Errno) -> Result) throws(Errno) -> Result {
+    ///
+    /// - Parameter bit: the owner's permission that the call needs: another than reading is for directories, too.
+    func whateverMode<Result>(
+        _ bit: mode_t = 0o400, _ call: () throws(Errno) -> Result
+    ) throws(Errno) -> Result {
         do throws(Errno) { return try call() } catch {
             guard error == .permissionDenied else { throw error }
         }
         let status = try Syscall.stat(at: fd, path)
-        guard status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o400 == 0 else {
-            throw .permissionDenied
-        }
-        try Syscall.changeMode(at: fd, path, status.st_mode & 0o7777 | 0o400)
+        let type = status.st_mode & S_IFMT
+        let isChangeable = type == S_IFREG || type == S_IFDIR && bit != 0o400
+        guard isChangeable, status.st_mode & bit == 0 else { throw .permissionDenied }
+        try Syscall.changeMode(at: fd, path, status.st_mode & 0o7777 | bit)
         let result: Swift.Result<Result, Errno>
         do throws(Errno) { result = .success(try call()) } catch { result = .failure(error) }
         try Syscall.changeMode(at: fd, path, status.st_mode & 0o7777)

@@ -30,13 +30,13 @@ extension Store {
     ///   - source: the directory's path; what it holds becomes what `path` holds.
     ///   - force: whether staged changes at `path` may be lost.
     ///   - progress: counts bytes.
-    ///   - inode, replaced: as for ``graft(_:at:into:force:inode:replaced:)``.
+    ///   - replaced: as for ``graft(_:at:into:force:replaced:)``.
     /// - Throws: ``StoreError`` `.stagedChanges`; `.busy` for a file that changes while it is copied; `.system`
     ///   with the path for one that vanishes or cannot be read; `.invalidInput` for a source that is no
     ///   directory or holds the store.
     public func importTree(
         from source: String, at path: TreePath, into workspace: Workspace, force: Bool,
-        progress: Progress = .none, inode: @escaping (TreePath) -> UInt64? = { _ in nil },
+        progress: Progress = .none,
         replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) -> ImportSummary {
         // Asked again when it is placed; but a long copy should not be refused at its end.
@@ -49,7 +49,7 @@ extension Store {
             progress.begin("importing", total: try copy.byteCount(below: from))
             try copy.directory(from, to: temporary.place(name))
             try syncFilesystem()
-            try graft(name, at: path, into: workspace, force: force, inode: inode, replaced: replaced)
+            try graft(name, at: path, into: workspace, force: force, replaced: replaced)
             return copy.summary
         } catch {
             temporary.discard(name)
