@@ -58,7 +58,7 @@ import Testing
     @Test func `a commit that fails notes nothing`() throws {
         try fixture.write("f", [1])
         try mark("f", 77)
-        fixture.faults.fail(at: .catalog, with: .noSpace)
+        fixture.faults.fail(at: FaultPoint(.commit, in: "store(_:)"), with: .noSpace)
         #expect(throws: StoreError.self) { try fixture.commit() }
         fixture.faults.clear()
         #expect(try notes().isEmpty)
