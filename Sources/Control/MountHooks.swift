@@ -37,14 +37,12 @@ public struct MountStatus: Hashable, Sendable {
 public struct MountHooks: Sendable {
     /// Versions, tags or pins may be others than before: `versions/` shows something else. Gate open.
     public var versionsChanged: @Sendable () -> Void
-    /// Staging lies over this version now, and `upper/` is another directory. Gate closed.
-    public var sealed: @Sendable (Version) throws(StoreError) -> Void
+    /// Staging is to lie over this version. Must call what it is given, which puts another directory in the place
+    /// of `upper/`. Gate closed.
+    public var sealing: @Sendable (Version, () throws(StoreError) -> Void) throws(StoreError) -> Void
     /// These paths of staging, and what is below them, are others than before; the root path is all of it.
     /// Gate closed.
     public var replaced: @Sendable ([TreePath]) throws(StoreError) -> Void
-    /// The inode number that a path of staging has in the mount, so that what replaces it keeps the number; nil
-    /// where none is known. Gate closed.
-    public var inodeNumber: @Sendable (TreePath) -> UInt64?
     /// After ``replaced``, with the gate open again: what waits for the kernel belongs here.
     public var afterReplace: @Sendable () -> Void
     /// Begins to unmount and returns at once; throws ``StoreError`` `.busy` when the mount is in use.
@@ -54,17 +52,17 @@ public struct MountHooks: Sendable {
 
     public init(
         versionsChanged: @escaping @Sendable () -> Void = {},
-        sealed: @escaping @Sendable (Version) throws(StoreError) -> Void = { _ in },
+        sealing: @escaping @Sendable (Version, () throws(StoreError) -> Void) throws(StoreError) -> Void = {
+            _, swap throws(StoreError) in try swap()
+        },
         replaced: @escaping @Sendable ([TreePath]) throws(StoreError) -> Void = { _ in },
-        inodeNumber: @escaping @Sendable (TreePath) -> UInt64? = { _ in nil },
         afterReplace: @escaping @Sendable () -> Void = {},
         unmount: @escaping @Sendable () throws(StoreError) -> Void = MountHooks.refuseUnmount,
         mountStatus: @escaping @Sendable () -> MountStatus? = { nil }
     ) {
         self.versionsChanged = versionsChanged
-        self.sealed = sealed
+        self.sealing = sealing
         self.replaced = replaced
-        self.inodeNumber = inodeNumber
         self.afterReplace = afterReplace
         self.unmount = unmount
         self.mountStatus = mountStatus

@@ -95,7 +95,14 @@ public final class MountedStore {
     @discardableResult
     private func require(_ outcome: Shell.Outcome) throws -> Shell.Outcome {
         guard outcome.status == 0 else {
-            throw Failure(description: "firn ended with status \(outcome.status): \(outcome.complaints)")
+            let log = FileManager.default.contents(atPath: "\(store)/firn.log") ?? Data()
+            let last = String(decoding: log, as: UTF8.self).split(separator: "\n").suffix(5)
+            throw Failure(
+                description: """
+                    firn ended with status \(outcome.status): \(outcome.complaints)
+                    The daemon's last words:
+                    \(last.joined(separator: "\n"))
+                    """)
         }
         return outcome
     }
@@ -129,9 +136,19 @@ public final class MountedStore {
 
     /// Unmounts and waits for the daemon's end; throws when the mount is in use.
     public func unmount() throws {
-        try require(firn("unmount", mountpoint))
+        var outcome = try firn("unmount", mountpoint)
+        // Between its fork and its exec a child of another test has copies of this one's open files.
+        let deadline = ContinuousClock.now + .seconds(5)
+        while outcome.status == MountedStore.busyStatus, ContinuousClock.now < deadline {
+            usleep(20_000)
+            outcome = try firn("unmount", mountpoint)
+        }
+        try require(outcome)
         waitForDaemon()
     }
+
+    /// What `firn` ends with where something is in use.
+    private static let busyStatus: Int32 = 4
 
     public func remount() throws {
         try unmount()

@@ -6,7 +6,7 @@ internal import SystemPackage
 // Changes in staging as a mount makes them, by plain files laid over the base.
 extension StoreFixture {
     private var overlay: Overlay { workspace.overlay }
-    private var view: StagedView { StagedView(workspace, store.trees) }
+    private var view: StagedView { StagedView(workspace, store) }
 
     /// Makes or replaces a file, and directories above it that are missing.
     @discardableResult

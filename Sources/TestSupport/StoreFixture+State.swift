@@ -70,7 +70,7 @@ extension StoreFixture {
 
     private func stagedItems(_ hasTimes: Bool) throws -> [TreePath: StoreState.StagedItem] {
         var items: [TreePath: StoreState.StagedItem] = [:]
-        let view = StagedView(workspace, store.trees)
+        let view = StagedView(workspace, store)
         var pending: [TreePath] = [.root]
         while let path = pending.popLast() {
             let found = try view.find(path)

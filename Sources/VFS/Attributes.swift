@@ -163,37 +163,3 @@ public struct OpenedFile: Sendable {
     /// Reads and writes are to go there instead.
     public let backing: BackingFile?
 }
-
-/// Inode numbers: derived from what a remount does not change, with bit 62 set.
-enum InodeNumber {
-    private static let derivedBit: UInt64 = 1 << 62
-
-    /// The number of the child `name` of a directory with number `parent`.
-    static func derived(_ parent: UInt64, _ name: FileName) -> UInt64 {
-        derived(NameHash.of(name) ^ (parent &* 0x9e37_79b9_7f4a_7c15))
-    }
-
-    static func derived(_ value: UInt64) -> UInt64 {
-        var hash = value
-        hash = (hash ^ hash >> 33) &* 0xff51_afd7_ed55_8ccd
-        hash = (hash ^ hash >> 33) &* 0xc4ce_b9fe_1a85_ec53
-        return (hash ^ hash >> 33) >> 2 | derivedBit
-    }
-
-    /// The number of what lies in `upper/` as the backing inode `backing`.
-    ///
-    /// With the workspace's generation: a seal frees backing inodes, which the filesystem gives to other files
-    /// while nodes made before the seal still show their numbers.
-    static func staged(_ backing: UInt64, generation: UInt64) -> UInt64 {
-        derived(backing &+ generation &* 0x9e37_79b9_7f4a_7c15)
-    }
-
-    static func version(_ number: VersionNumber) -> UInt64 {
-        derived(UInt64(bitPattern: number.value) << 8 | 7)
-    }
-
-    static let root = derived(1)
-    static let staging = derived(2)
-    static let versions = derived(3)
-    static let control = derived(4)
-}

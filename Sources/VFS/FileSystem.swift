@@ -51,7 +51,7 @@ public final class FileSystem: Sendable {
         let versionsDirectory = VersionsDirectory(id: table.newID(), in: self)
         table.addPermanent(versionsDirectory, below: root, as: FileName(literal: "versions"))
         let byDate = ByDateDirectory(
-            id: table.newID(), inode: InodeNumber.derived(InodeNumber.versions, VersionsDirectory.byDate),
+            id: table.newID(), inode: InodeNumber.sealed(VersionsDirectory.byDate, in: InodeNumber.versions),
             date: [], in: self)
         table.addPermanent(byDate, below: versionsDirectory, as: VersionsDirectory.byDate)
         let control = ControlDirectory(id: table.newID(), control, in: self)
@@ -71,25 +71,17 @@ public final class FileSystem: Sendable {
 
     // MARK: For who changes the store beside the kernel
 
-    /// A commit has swapped `upper/`; the gate is closed.
+    /// A commit swaps `upper/`, by `swap`; the gate is closed. Who looks a name up finds it before or after.
     ///
     /// - Returns: names the kernel must forget, once the gate is open.
-    public func sealed() throws(VFSError) -> [Stale] { try staging.rebase() }
+    public func seal(_ swap: () throws(StoreError) -> Void) throws(VFSError) -> [Stale] {
+        try staging.rebase(swap)
+    }
 
     /// `upper/` was changed at `paths` by something other than the mount; the gate is closed.
     ///
     /// - Returns: names the kernel must forget, once the gate is open.
     public func replaced(_ paths: [TreePath]) throws(VFSError) -> [Stale] { try staging.replaced(paths) }
-
-    /// The inode number that `stat` shows of a path of staging; nil where there is none.
-    public func inodeNumber(_ path: TreePath) throws(VFSError) -> UInt64? {
-        var node: Node = staging.root
-        for name in path.names {
-            guard let child = try node.child(name) else { return nil }
-            node = child
-        }
-        return node.inode
-    }
 
     /// Versions or tags have changed.
     ///

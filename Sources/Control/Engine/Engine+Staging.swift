@@ -17,8 +17,7 @@ extension Engine {
         defer { hooks.afterReplace() }
         let paths = paths.isEmpty ? [.root] : paths
         try store.restore(
-            version, paths: paths, into: workspace, force: isForced, inode: hooks.inodeNumber,
-            replaced: hooks.replaced)
+            version, paths: paths, into: workspace, force: isForced, replaced: hooks.replaced)
         return [
             "version": .string(version.number.description),
             "restored": .array(paths.map { .path($0) }),
@@ -55,14 +54,14 @@ extension Engine {
         guard request.isArchive else {
             return try store.importTree(
                 from: RawPath(request.source), at: request.target, into: workspace, force: request.isForced,
-                progress: progress, inode: hooks.inodeNumber, replaced: hooks.replaced)
+                progress: progress, replaced: hooks.replaced)
         }
         guard let input else {
             throw StoreError(.invalidInput, "the archive's open file did not come with the request")
         }
         return try store.importArchive(
             from: input, named: RawPath(request.source).display, at: request.target, into: workspace,
-            force: request.isForced, progress: progress, inode: hooks.inodeNumber, replaced: hooks.replaced)
+            force: request.isForced, progress: progress, replaced: hooks.replaced)
     }
 
     /// An import reads and makes files with the rights of this process: the owner of a store that root has mounted

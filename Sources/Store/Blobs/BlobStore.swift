@@ -117,6 +117,34 @@ public final class BlobStore: Sendable {
         try status(digest).map { UInt64($0.st_size) == size } ?? false
     }
 
+    /// Makes a copy of `source` the blob `digest`. The caller has hashed it and knows that nobody can write to it.
+    /// The bytes are durable then, the name is not.
+    ///
+    /// - Parameter byteCountMax: how much may be copied where blocks cannot be shared.
+    /// - Returns: how many bytes were copied, 0 where blocks are shared; nil where they would be too many.
+    func adopt(
+        copyOf source: Int32, as digest: Digest, size: UInt64, byteCountMax: UInt64
+    ) throws(StoreError) -> UInt64? {
+        let name = temporary.name()
+        let copy = try system("create a temporary file", "tmp/") { () throws(Errno) in
+            try Syscall.open(at: temporary.fd, name, O_RDWR | O_CREAT | O_EXCL, mode: 0o444)
+        }
+        defer { temporary.discard(name) }
+        var isShared = true
+        if size > byteCountMax {
+            if lostWrites.mustCopy { return nil }
+            // For whatever reason: it can be had in another way.
+            do throws(Errno) { try Syscall.clone(from: source, to: copy.fd) } catch { return nil }
+        } else {
+            isShared = try FileCopy.contents(of: source, to: copy.fd, isFresh: lostWrites.mustCopy)
+        }
+        try system("write a copy", "tmp/") { () throws(Errno) in
+            try lostWrites.watching { () throws(Errno) in try Syscall.syncData(copy.fd) }
+        }
+        try adopt(name, at: temporary.fd, as: digest)
+        return isShared ? 0 : size
+    }
+
     /// Copies what `source` holds now into the store and returns its digest. The bytes are durable then, the
     /// name is not.
     ///

@@ -44,6 +44,17 @@ extension Catalog {
                     ) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("2: inode numbers") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE inodes (
+                        parent INTEGER NOT NULL,
+                        name   BLOB NOT NULL,
+                        number INTEGER NOT NULL,
+                        PRIMARY KEY (parent, name)
+                    ) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 }

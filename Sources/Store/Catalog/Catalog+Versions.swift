@@ -10,6 +10,7 @@ extension Catalog {
         let nodes: [Digest: [UInt8]]
         /// Blobs this version refers to that the catalog did not know, with their sizes.
         let blobs: [Digest: UInt64]
+        var inodeNumbers: InodeNumberChanges = [:]
         let newBytes: UInt64
         let tags: [TagName]
         let movesTags: Bool
@@ -39,6 +40,7 @@ extension Catalog {
             for (digest, size) in commit.blobs.sorted(by: { $0.key < $1.key }) {
                 try blob.execute(arguments: [digest.data, Int64(clamping: size)])
             }
+            try Catalog.apply(commit.inodeNumbers, db)
             let manifest = commit.manifest.encoded()
             let digest = Digest.of(manifest)
             try db.execute(

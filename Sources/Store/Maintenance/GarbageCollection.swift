@@ -35,6 +35,7 @@ extension Store {
         try exclusively("gc") { () throws(StoreError) in
             let mark = try self.mark()
             let rows = try dryRun ? catalog.unreached(by: mark) : catalog.sweep(mark)
+            if !dryRun { try catalog.removeInodeNumbers(in: try goneDirectoriesWithNumbers()) }
             var summary = GarbageSummary()
             summary.nodes = rows.nodes
             summary.keptNodes = mark.nodes.count

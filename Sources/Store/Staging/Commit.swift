@@ -33,12 +33,15 @@ public struct CommitOutcome: Sendable {
 extension Store {
     /// Seals what is staged into a new version. The version is durable when this returns.
     ///
-    /// - Parameter swapped: called with the gate still closed, when staging lies over the new version.
+    /// - Parameter swapping: called with the gate still closed, when the version is stored. Must call what it is
+    ///   given, which puts another `upper/` in place; then staging lies over the new version.
     /// - Throws: ``StoreError`` `.nothingToCommit`, `.tagExists`, `.filesOpen`, `.busy`, `.invalidInput`, or the
     ///   system's error. Nothing staged or sealed has changed then.
     public func commit(
         _ workspace: Workspace, _ request: CommitRequest, progress: Progress = .none,
-        swapped: (Version) throws(StoreError) -> Void = { _ in }
+        swapping: (Version, () throws(StoreError) -> Void) throws(StoreError) -> Void = {
+            _, swap throws(StoreError) in try swap()
+        }
     ) throws(StoreError) -> CommitOutcome {
         do throws(ObjectError) { try request.metadata.validate() } catch { throw StoreError(error) }
         return try exclusively("commit") { () throws(StoreError) in
@@ -55,7 +58,7 @@ extension Store {
                 do throws(StoreError) {
                     var rubbish: RawPath?
                     let outcome = try workspace.gate.close { () throws(StoreError) in
-                        try Sealing(self, workspace, request).run(&rubbish, swapped)
+                        try Sealing(self, workspace, request).run(&rubbish, swapping)
                     }
                     if let rubbish { workspace.discardRubbish(rubbish) }
                     return outcome
@@ -108,7 +111,8 @@ private struct Sealing {
     }
 
     func run(
-        _ rubbish: inout RawPath?, _ swapped: (Version) throws(StoreError) -> Void
+        _ rubbish: inout RawPath?,
+        _ swapping: (Version, () throws(StoreError) -> Void) throws(StoreError) -> Void
     ) throws(StoreError) -> CommitOutcome {
         let clock = ContinuousClock()
         let start = clock.now
@@ -122,14 +126,25 @@ private struct Sealing {
             undo(walk, linked)
             throw error
         }
-        rubbish = try workspace.swapToNext(stored.mark)
-        workspace.digests.removeAll()
-        try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
+        try workspace.settle { () throws(StoreError) in
+            try swapping(stored.version) { () throws(StoreError) in
+                rubbish = try workspace.swapToNext(stored.mark)
+                workspace.showSwapped()
+                workspace.digests.removeAll()
+                for file in walk.read {
+                    // Without it the file is staged, and sealed once more.
+                    if let place = try? workspace.place(file.path.names) {
+                        try? workspace.overlay.mark(place, .file, file.mark)
+                    }
+                }
+            }
+            try workspace.syncSwap()
+        }
         let pause = clock.now - start
         for digest in linked + walk.copied { try? store.blobs.protect(digest) }
         if walk.kept.isEmpty { store.lostWrites.clear() }
         return CommitOutcome(
-            version: stored.version, changedCount: walk.changedCount, kept: walk.kept,
+            version: stored.version, changedCount: walk.changedCount, kept: walk.written,
             pauseMilliseconds: Double(pause.components.seconds) * 1e3
                 + Double(pause.components.attoseconds) / 1e15)
     }
@@ -173,7 +188,8 @@ private struct Sealing {
         let new = walk.referenced.filter { !known.contains($0.key) }
         let commit = Catalog.Commit(
             manifest: manifest, nodes: walk.editor.newNodes, blobs: new,
-            newBytes: new.values.reduce(0) { $0 &+ $1 }, tags: request.tags, movesTags: request.movesTags,
+            inodeNumbers: walk.numbering.changes, newBytes: new.values.reduce(0) { $0 &+ $1 },
+            tags: request.tags, movesTags: request.movesTags,
             pins: request.pins)
         do throws(StoreError) { return (try store.catalog.commit(commit), mark) } catch {
             // The next start may find the version. Its objects must be there then, and as they are now: some

@@ -11,18 +11,16 @@ extension Store {
     ///   - prepared: its name in `tmp/`; a directory where `path` is the root. Gone from there afterwards, also
     ///     when an error is thrown.
     ///   - force: whether staged changes at `path` may be lost.
-    ///   - inode: the number a directory of staging has in the mount, to be kept where it is known.
     ///   - replaced: called with the gate still closed, with the path.
     /// - Throws: ``StoreError`` `.stagedChanges`, `.invalidInput` where a directory above is a file in staging.
     public func graft(
         _ prepared: RawPath, at path: TreePath, into workspace: Workspace, force: Bool,
-        inode: @escaping (TreePath) -> UInt64? = { _ in nil },
         replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) {
         defer { temporary.discard(prepared) }
         try exclusively("import") { () throws(StoreError) in
             try workspace.requireUsable()
-            try replace(workspace, [path], force: force, inode: inode, replaced) {
+            try replace(workspace, [path], force: force, replaced) {
                 (replacement, path) throws(StoreError) in
                 if path.isRoot { return try workspace.replaceUpper(withPrepared: prepared) }
                 try replacement.put(prepared: prepared, at: path) { parent throws(StoreError) in
@@ -44,12 +42,16 @@ extension Workspace {
     fileprivate func replaceUpper(withPrepared name: RawPath) throws(StoreError) -> RawPath {
         let mark = self.mark
         try RemoveTree.remove(Workspace.nextName, at: directory)
+        try overlay.mark(
+            overlay.temporary.place(name), .directory, UpperMark(inode: InodeNumber.random()))
         try system("place", Workspace.nextName.display) { () throws(Errno) in
             let made = try Workspace.mark(name, at: overlay.temporary.fd, mark)
             try Syscall.sync(made.fd)
             try Syscall.rename(at: overlay.temporary.fd, name, to: directory.fd, Workspace.nextName)
             try Syscall.sync(directory.fd)
         }
-        return try swapToNext(mark)
+        let rubbish = try swapToNext(mark)
+        try syncSwap()
+        return rubbish
     }
 }

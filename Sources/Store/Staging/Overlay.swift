@@ -16,9 +16,9 @@ public struct UpperEntry: Sendable {
         isWhiteout = status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0 && mark == nil
     }
 
-    /// A file that was made just now, which has no mark yet.
-    public init(unmarked descriptor: Descriptor) throws(Errno) {
-        self.init(status: try Syscall.stat(descriptor.fd), mark: nil)
+    /// A file that was made just now.
+    public init(_ descriptor: Descriptor, mark: UpperMark) throws(Errno) {
+        self.init(status: try Syscall.stat(descriptor.fd), mark: mark)
     }
 
     public var isDirectory: Bool { status.st_mode & S_IFMT == S_IFDIR }
@@ -44,6 +44,20 @@ public struct Overlay: Sendable {
     let temporary: TemporaryDirectory
     let blobs: BlobStore
     let writer = EntryWriter()
+    /// Whether symlinks, fifos, sockets and devices can carry marks: only for root, and not in every container.
+    private let marksAnything: Bool
+
+    init(temporary: TemporaryDirectory, blobs: BlobStore) {
+        self.temporary = temporary
+        self.blobs = blobs
+        do throws(Errno) {
+            try Syscall.removeAttribute(temporary.fd, UpperMark.trustedName)
+            marksAnything = true
+        } catch {
+            // There is none to remove; who may not set one is told so instead.
+            marksAnything = error == .noData
+        }
+    }
 
     /// An ordinary user cannot give files away: owners of what is laid over then become that user's.
     public var isPrivileged: Bool { writer.isPrivileged }
@@ -123,6 +137,35 @@ public struct Overlay: Sendable {
         try system("mark as a device", place.display) { () throws(Errno) in
             guard isPrivileged else { throw .notPermitted }
             try Syscall.setAttribute(at: place.fd, place.path, UpperMark.trustedName, UpperMark.none.encoded)
+        }
+    }
+
+    func canMark(_ isFileOrDirectory: Bool) -> Bool { isFileOrDirectory || marksAnything }
+
+    /// Sets the mark of what lies at `place`. Does nothing where that cannot carry one.
+    public func mark(_ place: Place, _ kind: EntryKind, _ mark: UpperMark) throws(StoreError) {
+        guard canMark(kind == .file || kind == .directory) else { return }
+        let name = kind == .file || kind == .directory ? UpperMark.name : UpperMark.trustedName
+        try system("mark", place.display) { () throws(Errno) in
+            try place.whateverMode(0o200) { () throws(Errno) in
+                try Syscall.setAttribute(at: place.fd, place.path, name, mark.encoded)
+            }
+        }
+    }
+
+    /// The same of an open file, which may have no name.
+    public func mark(_ file: Descriptor, _ mark: UpperMark, subject: String) throws(StoreError) {
+        try system("mark", subject) { () throws(Errno) in
+            do throws(Errno) {
+                try Syscall.setAttribute(file.fd, UpperMark.name, mark.encoded)
+            } catch {
+                // An ordinary user's own file that denies writing even to its owner.
+                guard error == .permissionDenied else { throw error }
+                let mode = try Syscall.stat(file.fd).st_mode & 0o7777
+                try Syscall.changeMode(file.fd, mode | 0o200)
+                defer { try? Syscall.changeMode(file.fd, mode) }
+                try Syscall.setAttribute(file.fd, UpperMark.name, mark.encoded)
+            }
         }
     }
 

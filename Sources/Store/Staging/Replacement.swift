@@ -9,16 +9,13 @@ internal import SystemPackage
 struct Replacement {
     private let workspace: Workspace
     private let view: StagedView
-    private let inode: (TreePath) -> UInt64?
     private(set) var rubbish: [RawPath] = []
 
     private var overlay: Overlay { workspace.overlay }
 
-    /// - Parameter inode: the number a directory has in the mount, where the mount knows it.
-    init(_ workspace: Workspace, _ trees: TreeStore, inode: @escaping (TreePath) -> UInt64?) {
+    init(_ workspace: Workspace, _ store: Store) {
         self.workspace = workspace
-        self.inode = inode
-        view = StagedView(workspace, trees)
+        view = StagedView(workspace, store)
     }
 
     /// Makes `path` show `entry` with all that is below it.
@@ -28,7 +25,7 @@ struct Replacement {
         _ entry: TreeEntry, at path: TreePath, parents: (TreePath) throws(StoreError) -> TreeEntry
     ) throws(StoreError) {
         if case .base(let shown) = try view.find(path), shown == entry { return }
-        let (parent, missing) = try view.layParents(of: path, inode: inode)
+        let (parent, missing) = try view.layParents(of: path)
         if missing.count == 1, let tree = try overlay.probe(parent)?.baseTree,
             try view.trees.entry(entry.name, in: tree) == entry
         {
@@ -37,7 +34,8 @@ struct Replacement {
         }
         let overlay = overlay
         try place(missing, in: parent, at: path, parents) { place throws(StoreError) in
-            try overlay.make(entry, inode: nil, at: place)
+            // Another file than the one of that name before, with another number.
+            try overlay.make(entry, inode: InodeNumber.random(), at: place)
             // A rename brings the attributes of what it moves; what lies in a directory that is moved must be
             // durable before.
             let canBeOpened = entry.kind == .file || entry.kind == .directory
@@ -49,12 +47,15 @@ struct Replacement {
     mutating func put(
         prepared: RawPath, at path: TreePath, parents: (TreePath) throws(StoreError) -> TreeEntry
     ) throws(StoreError) {
-        let (parent, missing) = try view.layParents(of: path, inode: inode)
+        let (parent, missing) = try view.layParents(of: path)
+        let overlay = overlay
         let temporary = overlay.temporary
         try place(missing, in: parent, at: path, parents) { place throws(StoreError) in
             try system("place", path.display) { () throws(Errno) in
                 try Syscall.rename(at: temporary.fd, prepared, to: place.fd, place.path)
             }
+            guard let kind = try overlay.probe(place)?.file.kind else { return }
+            try overlay.mark(place, kind, UpperMark(inode: InodeNumber.random()))
         }
     }
 
@@ -100,7 +101,8 @@ struct Replacement {
         try make(place)
         // A directory's time, last of all, after what is in it.
         for (place, entry) in made.reversed() {
-            try overlay.writer.dress(place, as: entry, subject: path.display)
+            let mark = UpperMark(inode: InodeNumber.random())
+            try overlay.writer.dress(place, as: entry, mark: mark, subject: path.display)
             try Replacement.settle(place, canBeOpened: true)
         }
     }

@@ -12,7 +12,7 @@ extension Store {
         try exclusively("abort") { () throws(StoreError) in
             try workspace.requireUsable()
             let rubbish = try workspace.gate.close { () throws(StoreError) in
-                let rubbish = try workspace.replaceUpper(with: try baseRoot(of: workspace))
+                let rubbish = try workspace.replaceUpper(with: try baseRoot(of: workspace), inode: nil)
                 try workspace.settle(replaced)
                 return rubbish
             }
@@ -29,7 +29,6 @@ extension Store {
     /// - Parameters:
     ///   - paths: the root is everything. Paths below other paths add nothing.
     ///   - force: whether staged changes there may be lost.
-    ///   - inode: the number a directory of staging has in the mount, to be kept where it is known.
     ///   - replaced: called with the gate still closed, with the paths that have changed; also before an error
     ///     is thrown after some have.
     /// - Throws: ``StoreError`` `.unknownPath` where the version has no such path, with similar names in the hint;
@@ -37,7 +36,6 @@ extension Store {
     ///   is a file in staging. Nothing has changed then.
     public func restore(
         _ version: Version, paths: [TreePath], into workspace: Workspace, force: Bool,
-        inode: @escaping (TreePath) -> UInt64? = { _ in nil },
         replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) {
         try exclusively("restore") { () throws(StoreError) in
@@ -45,10 +43,14 @@ extension Store {
             let wanted = try Store.outermost(paths).map { path throws(StoreError) in
                 (path, try entry(at: path, of: version))
             }
-            try replace(workspace, wanted.map(\.0), force: force, inode: inode, replaced) {
+            try replace(workspace, wanted.map(\.0), force: force, replaced) {
                 (replacement, path) throws(StoreError) in
                 let entry = try entry(at: path, of: version)
-                if path.isRoot { return try workspace.replaceUpper(with: entry) }
+                if path.isRoot {
+                    // Another tree holds other files, though they may have the names of those before.
+                    let isSame = try entry.tree == baseRoot(of: workspace).tree
+                    return try workspace.replaceUpper(with: entry, inode: isSame ? nil : InodeNumber.random())
+                }
                 try replacement.put(entry, at: path) { parent throws(StoreError) in
                     try self.entry(at: parent, of: version)
                 }
@@ -61,7 +63,7 @@ extension Store {
     ///
     /// - Parameter put: returns rubbish beside the replacement's own.
     func replace(
-        _ workspace: Workspace, _ paths: [TreePath], force: Bool, inode: @escaping (TreePath) -> UInt64?,
+        _ workspace: Workspace, _ paths: [TreePath], force: Bool,
         _ replaced: ([TreePath]) throws(StoreError) -> Void,
         _ put: (inout Replacement, TreePath) throws(StoreError) -> RawPath?
     ) throws(StoreError) {
@@ -69,7 +71,7 @@ extension Store {
         defer { for name in rubbish { workspace.discardRubbish(name) } }
         try workspace.gate.close { () throws(StoreError) in
             if !force { try requireNothingStaged(workspace, at: paths) }
-            var replacement = Replacement(workspace, trees, inode: inode)
+            var replacement = Replacement(workspace, self)
             var done: [TreePath] = []
             do throws(StoreError) {
                 for path in paths {
@@ -136,10 +138,13 @@ extension Workspace {
     /// Puts an empty `upper/` over `root` in the place of this one, for the same generation and base version. The
     /// gate must be closed.
     ///
+    /// - Parameter inode: the number from which those of what it holds follow; nil for the base version's.
     /// - Returns: the name of the old one in the temporary directory.
-    func replaceUpper(with root: TreeEntry) throws(StoreError) -> RawPath {
+    func replaceUpper(with root: TreeEntry, inode: UInt64?) throws(StoreError) -> RawPath {
         let mark = self.mark
-        try Workspace.makeUpper(Workspace.nextName, in: directory, overlay, root: root, mark)
-        return try swapToNext(mark)
+        try Workspace.makeUpper(Workspace.nextName, in: directory, overlay, root: root, mark, inode: inode)
+        let rubbish = try swapToNext(mark)
+        try syncSwap()
+        return rubbish
     }
 }

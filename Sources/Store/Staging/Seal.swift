@@ -47,13 +47,39 @@ struct SealWalk {
     private(set) var openAtSeal: [Manifest.OpenFile] = []
     /// Files that stay staged after the swap.
     private(set) var kept: [TreePath] = []
+    /// Those of them that only readers have, who must see what is written to them later.
+    private(set) var read: [ReadFile] = []
+    /// Those of them that the version has as its base does.
+    private var skipped: Set<TreePath> = []
+    /// How much more may be copied for readers.
+    private var copyByteCountLeft = SealWalk.copyByteCountMax
+
+    /// Bytes that a seal copies at the most, while changes are held up, so that readers keep their file. Logs
+    /// and their like are within it.
+    static let copyByteCountMax: UInt64 = 64 << 20
+
+    /// Those of ``kept`` that a program can still write to.
+    var written: [TreePath] {
+        let read = Set(read.map(\.path))
+        return kept.filter { !read.contains($0) }
+    }
+
+    struct ReadFile {
+        let path: TreePath
+        /// What its mark is to say when the version is stored: its bytes are those of a blob.
+        let mark: UpperMark
+    }
+
     /// The new entries of the directories above those files, with the inode numbers they are to keep.
-    private(set) var directories: [TreePath: (entry: TreeEntry, inode: UInt64?)] = [:]
+    private(set) var directories: [TreePath: (entry: TreeEntry, inode: UInt64)] = [:]
+    /// The inode numbers of what is sealed.
+    private(set) var numbering: InodeNumbering
     /// Every blob referred to, with its size.
     private(set) var referenced: [Digest: UInt64] = [:]
     private var digestByInode: [UInt64: Digest] = [:]
-    private var writableInodes: Set<UInt64> = []
     private var captures: [UInt64: Capture] = [:]
+    /// Of backing files with several names.
+    private var uses: [UInt64: Use] = [:]
     private(set) var changedCount = 0
 
     struct StagedFile {
@@ -73,6 +99,7 @@ struct SealWalk {
         self.workspace = workspace
         self.openFiles = openFiles
         editor = TreeEditor(store.trees)
+        numbering = InodeNumbering(store, workspace)
     }
 
     /// Reads the new trees, whose nodes are not in the catalog yet, beside the old ones.
@@ -91,7 +118,7 @@ struct SealWalk {
             throw StoreError(.damaged, "the workspace has no upper directory", subject: workspace.name)
         }
         // Not by recursion: the depth of a tree is the user's.
-        var levels = [try open(top, at: place, path: .root)]
+        var levels = [try open(top, at: place, path: .root, try numbering.top(top))]
         while let last = levels.indices.last {
             guard let name = levels[last].names.popLast() else {
                 let level = levels.removeLast()
@@ -104,14 +131,18 @@ struct SealWalk {
             guard let child = try workspace.overlay.probe(childPlace) else { continue }
             changedCount += 1
             let path = levels[last].path.appending(name)
+            let directory = levels[last].directory
             if child.isWhiteout {
                 levels[last].changes[name] = .remove
+                numbering.remove(name, from: directory)
             } else if child.isDirectory {
-                levels.append(try open(child, at: childPlace, path: path))
-            } else if let entry = try entry(
-                name, child, at: childPlace, path: path, base: levels[last].found.baseTree)
-            {
+                let number = numbering.add(child, name, to: directory)
+                let inner = try numbering.directory(child, number)
+                levels.append(try open(child, at: childPlace, path: path, inner))
+            } else if let entry = try entry(name, child, at: childPlace, path: path, in: levels[last]) {
                 levels[last].changes[name] = .set(entry)
+                // A skipped file's number is what the base has.
+                if !skipped.contains(path) { _ = numbering.add(child, name, to: directory) }
             }
         }
         preconditionFailure("the root closes last")
@@ -122,17 +153,22 @@ struct SealWalk {
         let found: UpperEntry
         let place: Place
         let path: TreePath
+        let directory: InodeNumbering.Directory
         let keptBefore: Int
         /// What is still to be looked at.
         var names: [FileName]
         var changes: [FileName: TreeChange] = [:]
     }
 
-    private func open(_ found: UpperEntry, at place: Place, path: TreePath) throws(StoreError) -> Level {
+    private func open(
+        _ found: UpperEntry, at place: Place, path: TreePath, _ directory: InodeNumbering.Directory
+    ) throws(StoreError) -> Level {
         let names = try system("list", place.display) { () throws(Errno) in
             try Syscall.names(at: place.fd, place.path)
         }
-        return Level(found: found, place: place, path: path, keptBefore: kept.count, names: names)
+        return Level(
+            found: found, place: place, path: path, directory: directory, keptBefore: kept.count, names: names
+        )
     }
 
     private mutating func close(_ level: Level) throws(StoreError) -> TreeEntry {
@@ -140,13 +176,13 @@ struct SealWalk {
         let entry = try workspace.overlay.entry(
             level.path.names.last ?? .root, level.found, at: level.place,
             .tree(tree.digest, files: tree.files), size: tree.bytes)
-        if kept.count > level.keptBefore { directories[level.path] = (entry, level.found.mark.inode) }
+        if kept.count > level.keptBefore { directories[level.path] = (entry, level.directory.number) }
         return entry
     }
 
     /// The entry for what was found, which is no directory; nil where a skipped file has none in the base either.
     private mutating func entry(
-        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, base: Digest?
+        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, in level: Level
     ) throws(StoreError) -> TreeEntry? {
         guard let kind = EntryKind(mode: found.status.st_mode) else {
             throw StoreError(.damaged, "a file of unknown type", subject: path.display)
@@ -157,13 +193,24 @@ struct SealWalk {
         case .file:
             if let (digest, size) = found.reference {
                 referenced[digest] = size
+                // Bytes of its own are those of who read it when they were sealed.
+                if found.status.st_size > 0, try use(of: found, at: place) == .reading {
+                    keepForReaders(path, found.mark)
+                }
                 return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
             }
-            if try canBeWritten(found, at: place) {
-                return try openFile(name, found, at: place, path: path, base: base)
+            let use = try use(of: found, at: place)
+            if use == .writing {
+                return try openFile(name, found, at: place, path: path, base: level.found.baseTree)
             }
             let digest = try closedFile(found, at: place)
             referenced[digest] = size
+            if use == .reading, size > 0, try copyForReaders(digest, size: size, at: place) {
+                let number = workspace.number(of: found, name, in: level.directory.number)
+                keepForReaders(path, UpperMark(inode: number, base: .blob(digest, size: size)))
+            } else {
+                files[digest] = StagedFile(place: place, size: size)
+            }
             return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
         case .symlink:
             let target = try system("read", path.display) { () throws(Errno) in
@@ -178,24 +225,32 @@ struct SealWalk {
         }
     }
 
-    /// Whether anyone may still change the file. A program that maps a file may close it and go on writing, so
-    /// the tracker alone does not know.
+    /// What programs may still do with a file.
+    private enum Use {
+        case none
+        /// Somebody has it open or mapped. Were it linked into `objects/`, nobody could write to it any more, and
+        /// who writes to its name later would write to another file than the one that is read.
+        case reading
+        case writing
+    }
+
+    /// A program that maps a file may close it and go on, so the tracker alone does not know.
     ///
     /// The answer for the first name of a file holds for all of them, though its writer may close it
     /// meanwhile: one file must not become an object under one name and stay staged under another.
-    private mutating func canBeWritten(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
+    private mutating func use(of found: UpperEntry, at place: Place) throws(StoreError) -> Use {
         let inode = UInt64(found.status.st_ino)
-        if digestByInode[inode] != nil { return false }
-        if writableInodes.contains(inode) { return true }
-        var isWritable = workspace.tracker.isOpen(inode)
-        if !isWritable {
+        if let known = uses[inode] { return known }
+        var use = workspace.tracker.isOpen(inode) ? Use.writing : .none
+        if use == .none {
             let file = try workspace.openForReading(place)
-            isWritable = try system("look for writers of", place.display) { () throws(Errno) in
-                try Syscall.hasWriter(file.fd)
+            use = try system("look for users of", place.display) { () throws(Errno) in
+                if try Syscall.hasWriter(file.fd) { return .writing }
+                return try Syscall.hasOtherUser(file.fd) ? .reading : .none
             }
         }
-        if isWritable { writableInodes.insert(inode) }
-        return isWritable
+        if found.status.st_nlink > 1 { uses[inode] = use }
+        return use
     }
 
     private mutating func closedFile(_ found: UpperEntry, at place: Place) throws(StoreError) -> Digest {
@@ -213,9 +268,34 @@ struct SealWalk {
             digest = try Prehash.hash(place, found.status, workspace)
         }
         digestByInode[inode] = digest
-        files[digest] = StagedFile(place: place, size: UInt64(found.status.st_size))
         return digest
     }
+
+    // MARK: Files that are read
+
+    /// - Returns: whether there is an object now, or will be, that is another file than the one at `place`.
+    private mutating func copyForReaders(
+        _ digest: Digest, size: UInt64, at place: Place
+    ) throws(StoreError) -> Bool {
+        if copied.contains(digest) { return true }
+        if try !store.catalog.knownBlobs([digest]).isEmpty, try store.blobs.has(digest, size: size) {
+            return true
+        }
+        let file = try workspace.openForReading(place)
+        let count = try store.blobs.adopt(
+            copyOf: file.fd, as: digest, size: size, byteCountMax: copyByteCountLeft)
+        guard let count else { return false }
+        copyByteCountLeft -= count
+        copied.append(digest)
+        return true
+    }
+
+    private mutating func keepForReaders(_ path: TreePath, _ mark: UpperMark) {
+        kept.append(path)
+        read.append(ReadFile(path: path, mark: mark))
+    }
+
+    // MARK: Files that can be written to
 
     private mutating func openFile(
         _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, base: Digest?
@@ -227,6 +307,7 @@ struct SealWalk {
                 hint: "close it, or commit with --open-files include, skip or wait")
         case .skip:
             kept.append(path)
+            skipped.insert(path)
             return try base.flatMap { base throws(StoreError) in try store.trees.entry(name, in: base) }
         case .include:
             let captured = try capture(found, at: place, path)

@@ -56,7 +56,7 @@ extension Store {
     private func forEachStagedChange(
         _ workspace: Workspace, _ body: (StagedChange) -> Void
     ) throws(StoreError) {
-        let view = StagedView(workspace, trees)
+        let view = StagedView(workspace, self)
         let walk = StagedWalk(view)
         guard case .upper(let top, let place) = try view.top() else { return }
         _ = try walk.run(top, at: place, path: .root, base: try baseRoot(of: workspace)) { change in
@@ -67,7 +67,7 @@ extension Store {
 
     /// Whether anything at `path` or below it is not as in the version staging lies over. Stops at the first.
     public func hasStagedChanges(_ workspace: Workspace, at path: TreePath) throws(StoreError) -> Bool {
-        let view = StagedView(workspace, trees)
+        let view = StagedView(workspace, self)
         let base = try trees.entry(at: path, below: try baseRoot(of: workspace))
         switch try view.find(path) {
         case .nothing: return base != nil

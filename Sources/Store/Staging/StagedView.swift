@@ -5,11 +5,12 @@ internal import SystemPackage
 /// its own. It remembers nothing, so it is right as long as nobody replaces `upper/`.
 package struct StagedView: Sendable {
     let workspace: Workspace
-    let trees: TreeStore
+    let store: Store
+    var trees: TreeStore { store.trees }
 
-    package init(_ workspace: Workspace, _ trees: TreeStore) {
+    package init(_ workspace: Workspace, _ store: Store) {
         self.workspace = workspace
-        self.trees = trees
+        self.store = store
     }
 
     package enum Found: Sendable {
@@ -89,24 +90,25 @@ package struct StagedView: Sendable {
 
     /// Gives the directories above `path` places of their own in `upper/`, which changes nothing of what shows.
     ///
-    /// - Parameter inode: the number a directory has in the mount, where the mount knows it.
     /// - Returns: the deepest directory above `path` that there is, in `upper/` now, and the names of `path`
     ///   that are missing below it: one, unless directories are missing too.
     /// - Throws: ``StoreError`` `.invalidInput` where the path leads through something that is no directory.
     package func layParents(
-        of path: TreePath, inode: (TreePath) -> UInt64? = { _ in nil }
+        of path: TreePath
     ) throws(StoreError) -> (parent: Place, missing: [FileName]) {
         var place = try workspace.place([])
         var found = try top()
+        var number = try store.topNumber(of: workspace)
         for (index, name) in path.names.dropLast().enumerated() {
             let next = try child(name, of: found)
             let nextPlace = try place.child(name)
             switch next {
             case .nothing: return (place, Array(path.names[index...]))
             case .base(let entry) where entry.kind == .directory:
-                let number = inode(TreePath(names: Array(path.names[...index])))
+                number = try store.notedNumbers(in: number)[name] ?? InodeNumber.first(name, in: number)
                 try workspace.overlay.layDirectory(entry, inode: number, at: nextPlace)
-            case .upper(let upper, _) where upper.isDirectory: break
+            case .upper(let upper, _) where upper.isDirectory:
+                number = workspace.number(of: upper, name, in: number)
             case .base, .upper:
                 throw StoreError(
                     .invalidInput, "a directory above it is a file in staging", subject: path.display,

@@ -8,18 +8,24 @@ extension Syscall {
     /// the answer is worth as much as the caller's hold on new opens. On a filesystem without leases it is no.
     ///
     /// - Parameter fd: open for reading only.
-    static func hasWriter(_ fd: Int32) throws(Errno) -> Bool {
+    static func hasWriter(_ fd: Int32) throws(Errno) -> Bool { try !grantsLease(fd, Int32(F_RDLCK)) }
+
+    /// Whether anyone at all but the caller has the file open or mapped: the kernel grants a write lease only
+    /// where nobody has. With the same limits.
+    static func hasOtherUser(_ fd: Int32) throws(Errno) -> Bool { try !grantsLease(fd, Int32(F_WRLCK)) }
+
+    private static func grantsLease(_ fd: Int32, _ kind: Int32) throws(Errno) -> Bool {
         do throws(Errno) {
-            _ = try check { fcntl(fd, setLease, Int32(F_RDLCK)) }
+            _ = try check { fcntl(fd, setLease, kind) }
         } catch {
             switch error {
-            case .resourceTemporarilyUnavailable: return true
-            case .invalidArgument: return false
+            case .resourceTemporarilyUnavailable: return false
+            case .invalidArgument: return true
             default: throw error
             }
         }
         _ = try check { fcntl(fd, setLease, Int32(F_UNLCK)) }
-        return false
+        return true
     }
 
     /// F_SETLEASE of `man 2 fcntl`, which Glibc's module hides behind `_GNU_SOURCE`.

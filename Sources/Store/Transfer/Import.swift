@@ -35,19 +35,19 @@ extension Store {
     ///   - source: the directory's path; what it holds becomes what `path` holds.
     ///   - force: whether staged changes at `path` may be lost.
     ///   - progress: counts bytes.
-    ///   - inode, replaced: as for ``graft(_:at:into:force:inode:replaced:)``.
+    ///   - replaced: as for ``graft(_:at:into:force:replaced:)``.
     /// - Throws: ``StoreError`` `.stagedChanges`; `.busy` for a file that changes while it is copied; `.system`
     ///   with the path for one that vanishes or cannot be read; `.invalidInput` for a source that is no
     ///   directory or holds the store.
     public func importTree(
         from source: RawPath, at path: TreePath, into workspace: Workspace, force: Bool,
-        progress: Progress = .none, inode: @escaping (TreePath) -> UInt64? = { _ in nil },
+        progress: Progress = .none,
         replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) -> ImportSummary {
         // Asked again when it is placed; but a long copy should not be refused at its end.
         if !force { try requireNothingStaged(workspace, at: [path]) }
         let from = try openSource(source)
-        return try placed(at: path, into: workspace, force: force, inode: inode, replaced: replaced) {
+        return try placed(at: path, into: workspace, force: force, replaced: replaced) {
             target throws(StoreError) in
             let store = try system("look at", self.path) { () throws(Errno) in try Syscall.stat(root.fd) }
             var copy = TreeCopy(into: TreeCopy.FileIdentity(store), progress: progress)
@@ -58,7 +58,7 @@ extension Store {
     }
 
     /// Unpacks a tar archive, plain or compressed with gzip or zstd, into staging, in place of what staging shows
-    /// at `path`. It is made aside and placed as ``importTree(from:at:into:force:progress:inode:replaced:)`` does.
+    /// at `path`. It is made aside and placed as ``importTree(from:at:into:force:progress:replaced:)`` does.
     ///
     /// - Parameters:
     ///   - archive: read in order from where it stands, so it may be a pipe; not closed.
@@ -69,13 +69,12 @@ extension Store {
     ///   or the system's error.
     public func importArchive(
         from archive: Descriptor, named name: String, at path: TreePath, into workspace: Workspace,
-        force: Bool,
-        progress: Progress = .none, inode: @escaping (TreePath) -> UInt64? = { _ in nil },
+        force: Bool, progress: Progress = .none,
         replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) -> ImportSummary {
         if !force { try requireNothingStaged(workspace, at: [path]) }
         let status = try system("look at", name) { () throws(Errno) in try Syscall.stat(archive.fd) }
-        return try placed(at: path, into: workspace, force: force, inode: inode, replaced: replaced) {
+        return try placed(at: path, into: workspace, force: force, replaced: replaced) {
             target throws(StoreError) in
             let isFile = status.st_mode & S_IFMT == S_IFREG
             progress.begin("importing", total: isFile ? UInt64(status.st_size) : 0)
@@ -89,14 +88,14 @@ extension Store {
     /// Has `make` make something in `tmp/`, makes it durable and puts it at `path`; or takes it away.
     private func placed(
         at path: TreePath, into workspace: Workspace, force: Bool,
-        inode: @escaping (TreePath) -> UInt64?, replaced: ([TreePath]) throws(StoreError) -> Void,
+        replaced: ([TreePath]) throws(StoreError) -> Void,
         _ make: (Place) throws(StoreError) -> ImportSummary
     ) throws(StoreError) -> ImportSummary {
         let name = temporary.name()
         do throws(StoreError) {
             let summary = try make(temporary.place(name))
             try syncFilesystem()
-            try graft(name, at: path, into: workspace, force: force, inode: inode, replaced: replaced)
+            try graft(name, at: path, into: workspace, force: force, replaced: replaced)
             return summary
         } catch {
             temporary.discard(name)

@@ -132,7 +132,12 @@ struct TreeCopy {
     ) throws(StoreError) {
         let entry = try entry(status, content, at: source, path)
         try writer.make(entry, at: target)
-        try writer.dress(target, as: entry, subject: path.display)
+        try writer.dress(target, as: entry, mark: TreeCopy.mark(status), subject: path.display)
+    }
+
+    /// What has several names cannot have its inode number from one of them.
+    private static func mark(_ status: stat) -> UpperMark {
+        status.st_nlink > 1 ? UpperMark(inode: InodeNumber.random()) : .none
     }
 
     private mutating func file(
@@ -151,7 +156,7 @@ struct TreeCopy {
         try FileCopy.contents(of: from.fd, to: to.fd, subject: path.display) { progress.advance($0) }
         let after = try reading(path) { () throws(Errno) in try Syscall.stat(from.fd) }
         try requireUnchanged(before, after, path)
-        try writer.dress(target, as: entry, subject: path.display)
+        try writer.dress(target, as: entry, mark: TreeCopy.mark(listed), subject: path.display)
         summary.bytes += UInt64(after.st_size)
     }
 

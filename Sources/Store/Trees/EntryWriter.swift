@@ -47,7 +47,13 @@ struct EntryWriter: Sendable {
                 if entry.kind == .file || entry.kind == .directory {
                     try Syscall.setAttribute(at: place.fd, place.path, UpperMark.name, mark.encoded)
                 } else if isPrivileged {
-                    try Syscall.setAttribute(at: place.fd, place.path, UpperMark.trustedName, mark.encoded)
+                    do throws(Errno) {
+                        try Syscall.setAttribute(
+                            at: place.fd, place.path, UpperMark.trustedName, mark.encoded)
+                    } catch {
+                        // The root of a container may not be root enough.
+                        guard error == .notPermitted else { throw error }
+                    }
                 }
             }
             if entry.kind != .symlink {

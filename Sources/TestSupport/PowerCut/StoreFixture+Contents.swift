@@ -17,7 +17,7 @@ extension StoreFixture {
     public func stagedContents(skipping skipped: Set<String> = []) throws -> String {
         var lines: [String] = []
         var pending = [TreePath.root]
-        let view = StagedView(workspace, store.trees)
+        let view = StagedView(workspace, store)
         while let path = pending.popLast() {
             let found = try view.find(path)
             if !path.isRoot { lines.append(try line(path, found)) }
@@ -31,7 +31,7 @@ extension StoreFixture {
 
     /// What staging shows at one path; empty where there is nothing.
     public func stagedContents(at path: TreePath) throws -> String {
-        try line(path, try StagedView(workspace, store.trees).find(path))
+        try line(path, try StagedView(workspace, store).find(path))
     }
 
     private func line(_ path: TreePath, _ found: StagedView.Found) throws -> String {

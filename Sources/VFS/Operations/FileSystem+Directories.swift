@@ -34,7 +34,9 @@ extension FileSystem {
         _ next: Int64, _ parent: Node, _ emit: (FileName, UInt64, EntryKind, Int64) -> Bool
     ) -> Bool {
         let dots = [UInt8](repeating: UInt8(ascii: "."), count: Int(next))
-        return emit(FileName(unchecked: dots), parent.inode, .directory, next)
+        // What lies above the mount the kernel knows itself.
+        let shown = next == 1 ? parent : table.links(parent).first?.parent ?? parent
+        return emit(FileName(unchecked: dots), shown.inode, .directory, next)
     }
 
     /// The same with entries, for which the kernel holds one more lookup each if `emit` took them.

@@ -16,8 +16,13 @@ final class StagingNode: Node, @unchecked Sendable {
     var reference: (digest: Digest, size: UInt64)?
     /// Of something in `upper/`: the backing file's own inode number.
     var backing: UInt64?
-    /// Whether its mark must say which inode number it has, since the backing file's would be another.
-    var keepsInode = false
+    /// Whether its mark says which inode number it has.
+    var hasNumberInMark = false
+    /// Of a directory: what the base notes of the numbers of what it holds; nil where not asked yet.
+    var notedNumbers: [FileName: UInt64]?
+    /// Of a directory: it was made since the mount, and nothing in it has lost its name, so that a name it does not
+    /// hold was never another file's.
+    var isPristine = false
     /// While it is open.
     var file: StagedFile?
     /// How many handles there are on ``file``.
@@ -65,7 +70,8 @@ final class StagingNode: Node, @unchecked Sendable {
         directoryCount = nil
         reference = upper.reference
         backing = upper.file.inode
-        keepsInode = upper.mark.inode != nil
+        hasNumberInMark = upper.mark.inode != nil
+        notedNumbers = nil
     }
 
     /// Takes over what the base says of it; whatever `upper/` had is gone.
@@ -75,7 +81,8 @@ final class StagingNode: Node, @unchecked Sendable {
         directoryCount = nil
         reference = nil
         backing = nil
-        keepsInode = false
+        hasNumberInMark = false
+        notedNumbers = nil
         hasDefaultACL = nil
     }
 
@@ -106,7 +113,7 @@ final class StagingNode: Node, @unchecked Sendable {
     }
 
     /// What the attribute on its backing file says once it stands for its own bytes.
-    var mark: UpperMark { UpperMark(inode: keepsInode ? inode : nil) }
+    var mark: UpperMark { UpperMark(inode: inode) }
 
     /// A file that was given set-id bits while the kernel writes to it without asking loses them by such a write, and
     /// nobody says so.

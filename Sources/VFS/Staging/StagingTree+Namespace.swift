@@ -28,10 +28,8 @@ extension StagingTree {
         if let tree = node.baseTree {
             let entries = try stored { () throws(StoreError) in try store.trees.entries(in: tree) }
             for entry in entries where !decided.contains(entry.name) {
-                items.append(
-                    DirectoryItem(
-                        name: entry.name, kind: entry.kind, inode: InodeNumber.derived(node.inode, entry.name)
-                    ))
+                let number = try baseNumber(entry.name, in: node)
+                items.append(DirectoryItem(name: entry.name, kind: entry.kind, inode: number))
             }
         }
         return items
@@ -54,13 +52,19 @@ extension StagingTree {
             let upper = try finishing(place, name, in: parent, isDirectory: kind == .directory) {
                 () throws(VFSError) in
                 try give(place, kind, to: caller, mode: mode, in: parent)
+                if let mark = markOfNew(in: parent) {
+                    try stored { () throws(StoreError) in try workspace.overlay.mark(place, kind, mark) }
+                }
                 guard let upper = try probe(place) else { throw VFSError(.ioError) }
                 return upper
             }
             if kind == .directory { parent.countDirectory(1) }
-            return self.table.child(parent, name) { id in
-                StagingNode(id: id, upper: upper, kind: kind, inode: number(of: upper), in: self)
+            let node = self.table.child(parent, name) { id in
+                StagingNode(
+                    id: id, upper: upper, kind: kind, inode: number(of: upper, name, in: parent), in: self)
             }
+            (node as? StagingNode)?.isPristine = kind == .directory
+            return node
         }
     }
 
@@ -78,11 +82,20 @@ extension StagingTree {
             let (upper, known) = try finishing(place, name, in: parent, isDirectory: false) {
                 () throws(VFSError) -> (UpperEntry, BackingFile?) in
                 try give(descriptor, to: caller, mode: effective, in: parent)
-                let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
+                let mark = markOfNew(in: parent)
+                if let mark {
+                    try stored { () throws(StoreError) in
+                        try workspace.overlay.mark(descriptor, mark, subject: place.display)
+                    }
+                }
+                let upper = try called { () throws(Errno) in
+                    try UpperEntry(descriptor, mark: mark ?? UpperMark())
+                }
                 return (upper, try backing(descriptor))
             }
             let node = self.table.child(parent, name) { id in
-                StagingNode(id: id, upper: upper, kind: .file, inode: number(of: upper), in: self)
+                StagingNode(
+                    id: id, upper: upper, kind: .file, inode: number(of: upper, name, in: parent), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
             let file = StagedFile(descriptor, isWritable: true, isBlob: false, backing: known)
@@ -120,11 +133,12 @@ extension StagingTree {
                 try workspace.overlay.createNameless(place, mode: effective)
             }
             try give(descriptor, to: caller, mode: effective, in: parent)
-            let upper = try called { () throws(Errno) in try UpperEntry(unmarked: descriptor) }
+            let upper = try called { () throws(Errno) in try UpperEntry(descriptor, mark: UpperMark()) }
             let file = StagedFile(
                 descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor), hasName: false)
+            // Its mark will say so when it gets a name.
             let node = self.table.addNameless { id in
-                StagingNode(id: id, upper: upper, kind: .file, inode: number(of: upper), in: self)
+                StagingNode(id: id, upper: upper, kind: .file, inode: InodeNumber.random(), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
             let handle = handle(node, file, writes: true)
@@ -217,6 +231,7 @@ extension StagingTree {
             let target = try place(parent, name)
             if self.table.isLinked(node) {
                 try materialize(node)
+                try keepNumber(node)
                 let source = try place(node)
                 try stored { () throws(StoreError) in
                     try workspace.overlay.link(to: target) { directory, path throws(Errno) in
@@ -226,6 +241,7 @@ extension StagingTree {
             } else {
                 guard let file = node.file, !file.isBlob else { throw .notFound }
                 let open = try descriptor(of: node, file)
+                try keepNumber(node)
                 try stored { () throws(StoreError) in
                     try workspace.overlay.link(to: target) { directory, path throws(Errno) in
                         try Syscall.link(open.fd, to: directory, path)
@@ -262,6 +278,7 @@ extension StagingTree {
                 }
             }
             if isDirectory { parent.countDirectory(-1) }
+            parent.isPristine = false
             self.table.removeLink(parent, name)
             forgetIfGone(node, &links)
         }
@@ -293,11 +310,13 @@ extension StagingTree {
             if replaced === node { return }
             try materialize(newParent)
             try materialize(node)
+            try keepNumber(node)
             let source = try place(parent, name)
             let target = try place(newParent, newName)
             if mode == .exchange {
                 guard let replaced else { throw .notFound }
                 try materialize(replaced)
+                try keepNumber(replaced)
                 self.table.willMove(parent, name, to: newParent, newName, request: request)
                 try stored { () throws(StoreError) in try workspace.overlay.exchange(source, target) }
                 let change = (node.isDirectory ? 1 : 0) - (replaced.isDirectory ? 1 : 0)
@@ -326,6 +345,7 @@ extension StagingTree {
                 parent.countDirectory(-1)
                 newParent.countDirectory(replaced == nil ? 1 : 0)
             }
+            parent.isPristine = false
             self.table.move(parent, name, to: newParent, newName, request: request)
             if let replaced { forgetIfGone(replaced, &links) }
         }

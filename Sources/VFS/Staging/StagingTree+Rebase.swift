@@ -7,11 +7,14 @@ extension StagingTree {
     /// A commit has sealed what was staged: nodes of `upper/` are nodes of the base now, but for files that stay
     /// staged. Numbers and open files stay.
     ///
-    /// - Returns: names that must be looked up again: the second and further ones of hard links, which are files
-    ///   of their own from now on.
-    func rebase() throws(VFSError) -> [Stale] {
+    /// - Parameter swap: puts another `upper/` in place. Done with the lock held, so that no name is looked for in
+    ///   one `upper/` by a node that belongs to the other.
+    ///
+    /// - Returns: names that must be looked up again: all but one of a hard link's, which are files of their own
+    ///   from now on.
+    func rebase(_ swap: () throws(StoreError) -> Void) throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
-            workspace.showSwapped()
+            try stored(swap)
             // An open file without a name may have others, unknown to the table: it stays staged with them
             // if somebody writes to it, and is sealed otherwise.
             links.byBacking = links.byBacking.filter { _, node in
@@ -22,6 +25,7 @@ extension StagingTree {
             }
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
+            try readTopNumber()
             var stale: [Stale] = []
             try rebaseChildren(of: root, &links, &stale)
             return stale
@@ -39,23 +43,33 @@ extension StagingTree {
                 node.adopt(upper)
                 // It stays staged under all its names.
                 if upper.file.linkCount > 1, !node.isDirectory { links.byBacking[upper.file.inode] = node }
-            } else if let link = table.links(node).first, link.parent !== directory || link.name != name {
-                table.removeLink(directory, name)
-                stale.append(.name(parent: directory.id, name: name))
-                // It has one link less.
-                stale.append(.attributes(node.id))
-                continue
             } else if let entry = try baseEntry(name, in: directory) {
-                node.adopt(entry)
+                // A name whose number is another is that of another file now: only one name of a file keeps it.
+                let isSame = try baseNumber(name, in: directory) == node.inode
                 node.file?.becomeBlob()
+                if isSame {
+                    node.adopt(entry)
+                } else {
+                    node.lastAttributes = Attributes(entry, inode: node.inode)
+                    unname(node, directory, name, &stale)
+                    continue
+                }
             } else {
                 // Skipped and not in the base either; `upper/` would have had it. Ask again.
-                table.removeLink(directory, name)
-                stale.append(.name(parent: directory.id, name: name))
+                unname(node, directory, name, &stale)
                 continue
             }
             try rebaseChildren(of: node, &links, &stale)
         }
+    }
+
+    private func unname(
+        _ node: StagingNode, _ directory: StagingNode, _ name: FileName, _ stale: inout [Stale]
+    ) {
+        table.removeLink(directory, name)
+        stale.append(.name(parent: directory.id, name: name))
+        // It has one link less.
+        stale.append(.attributes(node.id))
     }
 
     /// Staging has something else at `paths` now: the nodes there and below lose their names, and open files
@@ -67,6 +81,7 @@ extension StagingTree {
             workspace.showSwapped()
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
+            try readTopNumber()
             var stale: [Stale] = []
             for path in paths {
                 guard let last = path.names.last else {

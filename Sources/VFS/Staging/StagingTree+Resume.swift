@@ -30,7 +30,7 @@ extension StagingTree {
             return nil
         }
         return try lock.withLock { _ throws(VFSError) in
-            let upper = try called { () throws(Errno) in try UpperEntry(unmarked: file) }
+            let upper = try called { () throws(Errno) in try UpperEntry(file, mark: UpperMark()) }
             let node = table.addNameless { id in
                 StagingNode(id: id, upper: upper, kind: .file, inode: inode, in: self)
             }
@@ -61,7 +61,9 @@ extension StagingTree {
             return StagedFile(
                 kept, isWritable: true, isBlob: false, backing: backing?.file(), hasName: false)
         }
-        if let blob = sealedBytes(node) {
+        // Where the kernel reads a file of `upper/` that refers to a blob, that has those bytes itself.
+        let isOwn = node.reference != nil && backing != nil
+        if !isOwn, let blob = sealedBytes(node) {
             if writes { throw .stale }
             let descriptor = try stored { () throws(StoreError) in
                 try store.blobs.open(blob.digest, size: blob.size)
@@ -88,8 +90,8 @@ extension StagingTree {
 
     private func inode(_ parent: StagingNode, _ name: FileName) throws(VFSError) -> UInt64? {
         if parent.isUpper, let upper = try probe(try place(parent, name)) {
-            return upper.isWhiteout ? nil : number(of: upper)
+            return upper.isWhiteout ? nil : number(of: upper, name, in: parent)
         }
-        return try baseEntry(name, in: parent) == nil ? nil : InodeNumber.derived(parent.inode, name)
+        return try baseEntry(name, in: parent) == nil ? nil : try baseNumber(name, in: parent)
     }
 }

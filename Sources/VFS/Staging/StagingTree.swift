@@ -24,6 +24,9 @@ final class StagingTree: Sendable {
         var byBacking: [UInt64: StagingNode] = [:]
     }
 
+    /// The number from which those of what the root holds follow.
+    let topNumber: Lock<UInt64>
+
     /// Whether open files without a name are kept for the next daemon.
     let keepsUnlinked: Bool
     /// Gives a file to the kernel, if it takes it.
@@ -43,6 +46,7 @@ final class StagingTree: Sendable {
         }
         guard let upper else { throw VFSError(.ioError, "the workspace has no upper directory") }
         rootHolder = Lock(nil)
+        topNumber = Lock(try stored { () throws(StoreError) in try store.topNumber(of: workspace) })
         let root = StagingNode(id: id, upper: upper, kind: .directory, inode: InodeNumber.staging, in: self)
         rootHolder.withLock { $0 = root }
     }
@@ -86,7 +90,7 @@ final class StagingTree: Sendable {
             return upper.isWhiteout ? nil : try node(parent, name, upper, &links)
         }
         guard let entry = try baseEntry(name, in: parent) else { return nil }
-        let inode = InodeNumber.derived(parent.inode, name)
+        let inode = try baseNumber(name, in: parent)
         let node = table.child(parent, name) { id in
             StagingNode(id: id, base: entry, inode: inode, in: self)
         }
@@ -106,16 +110,12 @@ final class StagingTree: Sendable {
             return other
         }
         let node = table.child(parent, name) { id in
-            StagingNode(id: id, upper: upper, kind: kind, inode: number(of: upper), in: self)
+            StagingNode(
+                id: id, upper: upper, kind: kind, inode: number(of: upper, name, in: parent), in: self)
         }
         guard let node = node as? StagingNode else { throw VFSError(.ioError) }
         if kind != .directory, upper.file.linkCount > 1 { links.byBacking[backing] = node }
         return node
-    }
-
-    /// The inode number of something in `upper/`.
-    func number(of upper: UpperEntry) -> UInt64 {
-        upper.mark.inode ?? InodeNumber.staged(upper.file.inode, generation: workspace.generation)
     }
 
     // MARK: Taking into upper/. With the gate passed and the lock held.
@@ -135,7 +135,7 @@ final class StagingTree: Sendable {
         guard let upper = try probe(place) else { throw VFSError(.ioError) }
         node.adopt(upper)
         // Not every kind of file can carry the mark; while it lives the node keeps its number all the same.
-        node.keepsInode = true
+        node.hasNumberInMark = true
     }
 
     // MARK: Bytes of its own. With the gate passed, without the lock.
@@ -177,6 +177,7 @@ final class StagingTree: Sendable {
             node.noteUnmarked()
             lock.withLock { _ in
                 node.reference = nil
+                node.hasNumberInMark = true
                 // Who reads it already goes on with the new bytes.
                 node.file?.replace(work.file, isWritable: true)
             }

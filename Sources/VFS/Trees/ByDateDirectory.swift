@@ -29,7 +29,7 @@ final class ByDateDirectory: Node, @unchecked Sendable {
             fileSystem.table.removeLink(self, name)
             return nil
         }
-        let inode = InodeNumber.derived(self.inode, name)
+        let inode = InodeNumber.sealed(name, in: self.inode)
         return fileSystem.table.child(self, name) { id in
             if item.kind == .directory {
                 ByDateDirectory(id: id, inode: inode, date: date + [Int(name.display) ?? 0], in: fileSystem)
@@ -51,7 +51,7 @@ final class ByDateDirectory: Node, @unchecked Sendable {
         let kind: EntryKind = date.count == ByDateDirectory.depthMax ? .symlink : .directory
         return Set(names).sorted().map { text in
             let name = FileName(unchecked: Array(text.utf8))
-            return DirectoryItem(name: name, kind: kind, inode: InodeNumber.derived(inode, name))
+            return DirectoryItem(name: name, kind: kind, inode: InodeNumber.sealed(name, in: inode))
         }
     }
 

@@ -60,7 +60,7 @@ final class ControlDirectory: Node, @unchecked Sendable {
     ]
 
     override func child(_ name: FileName) throws(VFSError) -> Node? {
-        let inode = InodeNumber.derived(self.inode, name)
+        let inode = InodeNumber.sealed(name, in: self.inode)
         let content: ControlFile.Content
         switch name.display {
         case "status": content = .text(files.status)
@@ -76,7 +76,7 @@ final class ControlDirectory: Node, @unchecked Sendable {
 
     override func list() throws(VFSError) -> [DirectoryItem] {
         ControlDirectory.names.map {
-            DirectoryItem(name: $0, kind: .file, inode: InodeNumber.derived(inode, $0))
+            DirectoryItem(name: $0, kind: .file, inode: InodeNumber.sealed($0, in: inode))
         }
     }
 }

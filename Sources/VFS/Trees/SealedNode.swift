@@ -37,7 +37,7 @@ final class SealedNode: Node, @unchecked Sendable {
     func node(for entry: TreeEntry) -> Node {
         fileSystem.table.child(self, entry.name) { id in
             SealedNode(
-                id: id, inode: InodeNumber.derived(inode, entry.name), entry: entry, in: fileSystem)
+                id: id, inode: InodeNumber.sealed(entry.name, in: inode), entry: entry, in: fileSystem)
         }
     }
 
@@ -45,7 +45,7 @@ final class SealedNode: Node, @unchecked Sendable {
         guard let tree = entry.tree else { throw VFSError(.notDirectory) }
         let entries = try stored { () throws(StoreError) in try fileSystem.store.trees.entries(in: tree) }
         return entries.map {
-            DirectoryItem(name: $0.name, kind: $0.kind, inode: InodeNumber.derived(inode, $0.name))
+            DirectoryItem(name: $0.name, kind: $0.kind, inode: InodeNumber.sealed($0.name, in: inode))
         }
     }
 

@@ -42,7 +42,8 @@ final class VersionsDirectory: Node, @unchecked Sendable {
         }
         return fileSystem.table.child(self, name) { id in
             VersionAlias(
-                id: id, inode: InodeNumber.derived(inode, name), number: number, prefix: [], in: fileSystem)
+                id: id, inode: InodeNumber.sealed(name, in: inode), number: number, prefix: [], in: fileSystem
+            )
         }
     }
 
@@ -78,7 +79,7 @@ final class VersionsDirectory: Node, @unchecked Sendable {
         }
         let aliases = snapshot.tags.keys.map { FileName(unchecked: Array($0.utf8)) }
         for name in aliases + (snapshot.latest == nil ? [] : [VersionsDirectory.latest]) {
-            items.append(item(name, .symlink, InodeNumber.derived(inode, name)))
+            items.append(item(name, .symlink, InodeNumber.sealed(name, in: inode)))
         }
         return items.sorted { $0.name < $1.name }
     }

@@ -153,15 +153,14 @@ final class Daemon: Sendable {
                 }
                 mount.forgetStale()
             },
-            sealed: { _ throws(StoreError) in
-                mount.add(try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.sealed() ?? [] })
+            sealing: { _, swap throws(StoreError) in
+                guard let fileSystem = mount.fileSystem else { return try swap() }
+                mount.add(try Daemon.inStore { () throws(VFSError) in try fileSystem.seal(swap) })
             },
             replaced: { paths throws(StoreError) in
                 mount.add(
                     try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.replaced(paths) ?? [] })
             },
-            // Keeping the number is a courtesy; what replaces a path that cannot be read gets one of its own.
-            inodeNumber: { path in (try? mount.fileSystem?.inodeNumber(path)) ?? nil },
             afterReplace: { mount.forgetStale() },
             unmount: { () throws(StoreError) in try Unmounting.begin(options.mountpoint) },
             mountStatus: {

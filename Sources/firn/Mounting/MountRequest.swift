@@ -2,6 +2,7 @@ import Control
 import Glibc
 import Logging
 import Store
+import SystemPackage
 
 /// What is to be mounted, where and how, however it was asked for.
 struct MountRequest {
@@ -68,7 +69,7 @@ struct MountRequest {
         let opened = try Store.open(at: store, .reading)
         let path = opened.path
         try opened.close()
-        if let owner = try ControlClient.perform(.status(listsChanges: false), at: path) {
+        if let owner = try MountRequest.owner(of: path) {
             throw StoreError(
                 .busy, "the store is mounted already", subject: path,
                 hint: "its mount is \(owner["mount"]["mountpoint"].string ?? "elsewhere")")
@@ -76,5 +77,19 @@ struct MountRequest {
         let mountpoint = try Mountpoint.prepare(mountpoint, for: path)
         try FuseAccess.require(allowsOther: allowsOther)
         return (path, mountpoint)
+    }
+
+    /// What the daemon that owns the store says of itself; nil where there is none. One that was killed may still be
+    /// dying: it takes the question and never answers.
+    private static func owner(of path: String) throws(StoreError) -> JSONValue? {
+        let deadline = ContinuousClock.now + .seconds(5)
+        while true {
+            do throws(StoreError) {
+                return try ControlClient.perform(.status(listsChanges: false), at: path)
+            } catch {
+                guard error.errno == .connectionReset, .now < deadline else { throw error }
+                usleep(10_000)
+            }
+        }
     }
 }

@@ -174,4 +174,47 @@ import Testing
         #expect(OpenFilesPolicy("wait=-1") == nil)
         #expect(OpenFilesPolicy("other") == nil)
     }
+
+    @Test func `a file that is only read is sealed by copy, and stays the readers' file`() throws {
+        let place = try fixture.write("log", [3])
+        let inode = try Syscall.stat(at: place.fd, place.path).st_ino
+        let reader = try Syscall.open(at: place.fd, place.path, O_RDONLY)
+        let outcome = try commit(.fail)
+        #expect(outcome.kept == [])
+        #expect(outcome.version.manifest.openAtSeal == [])
+        #expect(try fixture.bytes("log", of: outcome.version) == [3])
+        // Nothing is staged, though the file is there.
+        #expect(try fixture.store.stagedChanges(fixture.workspace) == [])
+        #expect(code { _ = try commit(.include) } == .nothingToCommit)
+        let kept = try Syscall.stat(at: fixture.workspace.upper.fd, RawPath("log"))
+        #expect(kept.st_ino == inode && kept.st_nlink == 1)
+        // As long as it is read.
+        _ = try fixture.commit { $0.allowsEmpty = true }
+        #expect(try Syscall.stat(at: fixture.workspace.upper.fd, RawPath("log")).st_ino == inode)
+        withExtendedLifetime(reader) {}
+        try fixture.reopen()
+        #expect(try fixture.stagedBytes("log") == [3])
+        #expect(try fixture.store.verify().isClean)
+    }
+
+    @Test func `files that are read are copied up to a limit, and linked beyond it`() throws {
+        let size = Int(SealWalk.copyByteCountMax) / 2 + 1
+        var readers: [Descriptor] = []
+        for (index, name) in ["a", "b"].enumerated() {
+            let place = try fixture.write(TreePath(names: [FileName(name)]), [UInt8(index)])
+            try fixture.edit(place) { fd in try Syscall.truncate(fd, to: size) }
+            readers.append(try Syscall.open(at: place.fd, place.path, O_RDONLY))
+        }
+        let outcome = try commit(.include)
+        #expect(outcome.version.newBlobs == 2)
+        let names = try fixture.files(below: "workspaces/main/upper")
+        let sharesBlocks = names.count == 2
+        #expect(names.count == 1 || sharesBlocks)
+        // Each holds its own bytes still.
+        for (index, reader) in readers.enumerated() {
+            var first: UInt8 = 9
+            #expect(pread(reader.fd, &first, 1, 0) == 1 && first == UInt8(index))
+        }
+        #expect(try fixture.store.verify().isClean)
+    }
 }

@@ -50,7 +50,7 @@ import Testing
                 "/bin/sh", "-ec",
                 """
                 cd '\(path)'; find . -mindepth 1 -printf '%p %y %m %U:%G %s %T@ %l %n\\n' | sort
-                getfattr -dR -m- -e hex . | grep -v user.firn; stat -c %t:%T disk
+                getfattr -dR -m- -e hex * | grep -v user.firn; stat -c %t:%T disk
                 """
             ).text
         }
