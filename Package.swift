@@ -80,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "powercut-load",
             dependencies: [
-                "CRecorder", "Objects", "Store", "TestSupport",
+                "CRecorder", "Objects", "Store", "VFS", "TestSupport",
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Tests/PowerCutLoad", swiftSettings: strict),

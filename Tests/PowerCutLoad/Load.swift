@@ -75,6 +75,11 @@ final class Load {
             let directory = try Syscall.openDirectory(try fixture.workspace.place(path.names.prefix(depth)))
             try Syscall.sync(directory.fd)
         }
+        try saySynced(path)
+    }
+
+    /// What staging shows at `path` is durable from now on.
+    func saySynced(_ path: TreePath) throws {
         let contents = try fixture.stagedContents(at: path)
         say("synced \(path.display)") { $0.paths[path.display] = contents }
     }
@@ -102,6 +107,28 @@ final class Load {
             $0.staging = [staged]
             $0.paths = [:]
         }
+    }
+
+    /// A commit that is stored and then interrupted, and the next owner, who finishes it.
+    func commitWithoutSwap(_ message: String) throws {
+        let staged = try fixture.stagedContents()
+        let number = (expectation.versions.keys.max() ?? 0) + 1
+        say("interrupted commit \(message)") {
+            $0.mayAppear = [number: staged]
+            $0.stagingIfAppeared = staged
+        }
+        fixture.faults.fail(at: FaultPoint(.exchange, in: "swapToNext(_:)"), with: .ioError)
+        if (try? fixture.commit(message)) != nil { throw Errno.invalidArgument }
+        fixture.faults.clear()
+        guard try fixture.store.latest()?.number.value == number else { throw Errno.invalidArgument }
+        say("stored \(message)") {
+            $0.mayAppear = [:]
+            $0.stagingIfAppeared = nil
+            $0.versions[number] = staged
+            $0.staging = [staged]
+            $0.paths = [:]
+        }
+        try reopen()
     }
 
     /// Runs something that replaces what staging shows in one step.

@@ -36,6 +36,7 @@ func run(_ load: Load) throws {
     try load.reopen()
     try load.stage { try $0.write("last", load.bytes(5000)) }
     try load.commit("last")
+    try copiedUpFiles(load)
     // Without closing: what is on the disk now must be what the record says, the log of the catalog included.
     _exit(0)
 }
@@ -78,6 +79,11 @@ func syncedFiles(_ load: Load) throws {
     try load.stage { try $0.write("alone", load.bytes(600)) }
     try load.sync("alone")
     try load.commit("fourth")
+    try load.stage { fixture in
+        try fixture.write("interrupted", load.bytes(400))
+        try fixture.remove("alone")
+    }
+    try load.commitWithoutSwap("fifth")
 }
 
 func openFiles(_ load: Load) throws {

@@ -32,7 +32,10 @@ struct PowerCutTests {
         let disk = directory.appending("disk")
         let log = directory.appending("log")
         mkdir(disk, 0o700)
-        let outcome = try Shell.run([load, disk, log, "\(seed)"])
+        // What it makes besides is gone with the rest; it ends without tidying up.
+        var environment = PowerCutTests.environment
+        environment["FIRN_TEST_DIRECTORY"] = directory.path
+        let outcome = try Shell.run([load, disk, log, "\(seed)"], environment: environment)
         try #require(outcome.status == 0, "\(outcome.complaints)")
         return try DiskRecord(Data(contentsOf: URL(fileURLWithPath: log)))
     }
