@@ -54,8 +54,13 @@ extension FileSystem {
         let node = try node(id)
         let directory = try self.node(parent)
         do throws(VFSError) { try directory.link(node, as: name) } catch {
-            guard caller.isRepeated, error.code == .fileExists, try directory.child(name) === node else {
-                throw error
+            guard caller.isRepeated, error.code == .fileExists, let made = try directory.child(name),
+                made.inode == node.inode
+            else { throw error }
+            if made !== node {
+                // A file that had no name before: its new name and its open handles must be of one node.
+                try directory.remove(name, isDirectory: false)
+                try directory.link(node, as: name)
             }
         }
         return try entry(node)

@@ -82,7 +82,9 @@ final class Supervisor: Sendable {
     }
 
     private func lost(_ reason: String) -> StoreError {
-        StoreError(
+        // Before the connection ends, with which programs learn of it.
+        logger.error("the mount is lost", metadata: ["reason": "\(reason)"])
+        return StoreError(
             .system(.socketNotConnected), "the mount is lost: \(reason)", subject: arguments.last ?? "",
             hint: "what was staged is safe; mount again")
     }

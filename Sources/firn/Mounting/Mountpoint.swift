@@ -46,7 +46,9 @@ enum Mountpoint {
     /// Whether the daemon behind a FUSE mount is gone.
     static func isDead(_ path: String) -> Bool {
         var status = Glibc.stat()
-        return stat(path, &status) != 0 && errno == ENOTCONN
+        var filesystem = statvfs()
+        // What `stat` says the kernel may remember.
+        return (stat(path, &status) != 0 || statvfs(path, &filesystem) != 0) && errno == ENOTCONN
     }
 
     /// Takes a mount away at once; what still uses it goes on until it is done with it.

@@ -13,7 +13,6 @@ struct SupervisorTests {
         try MountedStore.with { mount in
             try mount.write("staging/sealed", "sealed")
             try mount.commit()
-            try mount.remount()
             for index in 0..<2000 { try mount.write("staging/d\(index)", "") }
             let named = open("\(mount.staging)/named", O_RDWR | O_CREAT, 0o644)
             let gone = open("\(mount.staging)/gone", O_RDWR | O_CREAT, 0o644)
@@ -196,6 +195,7 @@ struct SupervisorTests {
                 failure { () throws(Errno) in _ = try mount.read("staging/f") } == .socketNotConnected)
             let log = try String(contentsOfFile: mount.store + "/firn.log", encoding: .utf8)
             #expect(log.contains("mount is lost"), "\(log.suffix(500))")
+            mount.waitForEnd()
             try mount.mount()
             #expect(try mount.read("staging/f") == "1")
         }
