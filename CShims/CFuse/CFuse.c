@@ -349,9 +349,9 @@ static int backing_open(int fd, struct backing_map *map) {
     return id;
 }
 
-int32_t firn_backing_open(struct firn_channel *channel, int fd) {
+int32_t firn_backing_open(struct firn_channel *channel, int fd, int keeps_set_ids) {
     struct backing_map map = {.fd = fd};
-    int id = backing_open(channel->fd, &map);
+    int id = keeps_set_ids ? ioctl(channel->fd, BACKING_OPEN, &map) : backing_open(channel->fd, &map);
     if (id > 0) return id;
     int error = errno;
     // Not allowed to this user, or a backing filesystem that is stacked itself: it will not be next time.

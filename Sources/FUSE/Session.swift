@@ -94,7 +94,8 @@ public final class Session: @unchecked Sendable {
             firn_channel_want_passthrough(channel)
             let kernel = KernelChannel(pointer: channel)
             fileSystem.usePassthrough(
-                BackingRegistration(open: { kernel.register($0) }, close: { kernel.release($0) }))
+                BackingRegistration(
+                    open: { kernel.register($0, keepsSetIDs: $1) }, close: { kernel.release($0) }))
         }
         guard firn_channel_attach(channel, session, descriptor) == 0 else {
             let code = errno
@@ -121,9 +122,9 @@ public final class Session: @unchecked Sendable {
         // Sendable because the calls below are single system calls; the channel outlives the file system's use.
         let pointer: OpaquePointer
 
-        func register(_ descriptor: Descriptor) -> Int32? {
+        func register(_ descriptor: Descriptor, keepsSetIDs: Bool) -> Int32? {
             guard firn_channel_has_passthrough(pointer) != 0 else { return nil }
-            let id = firn_backing_open(pointer, descriptor.fd)
+            let id = firn_backing_open(pointer, descriptor.fd, keepsSetIDs ? 1 : 0)
             return id > 0 ? id : nil
         }
 

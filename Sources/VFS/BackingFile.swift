@@ -44,17 +44,18 @@ struct KnownBacking: Sendable {
 /// with every access, and after thousands of accesses a call takes milliseconds.
 public struct BackingRegistration: Sendable {
     /// nil where the kernel takes no backing files, or not this one.
-    public let register: @Sendable (Descriptor) -> BackingFile?
+    public let register: @Sendable (Descriptor, _ keepsSetIDs: Bool) -> BackingFile?
     /// Gives up one by its number.
     let close: @Sendable (Int32) -> Void
 
     /// - Parameter open: the kernel's number for a file, or nil.
     public init(
-        open: @escaping @Sendable (Descriptor) -> Int32?, close: @escaping @Sendable (Int32) -> Void
+        open: @escaping @Sendable (Descriptor, _ keepsSetIDs: Bool) -> Int32?,
+        close: @escaping @Sendable (Int32) -> Void
     ) {
-        register = { descriptor in open(descriptor).map { BackingFile(id: $0, close: close) } }
+        register = { open($0, $1).map { BackingFile(id: $0, close: close) } }
         self.close = close
     }
 
-    static let none = BackingRegistration(open: { _ in nil }, close: { _ in })
+    static let none = BackingRegistration(open: { _, _ in nil }, close: { _ in })
 }

@@ -46,7 +46,7 @@ public final class FileSystem: Sendable {
         table.addPermanent(root, below: nil, as: .root)
         let staging = try StagingTree(
             workspace, store, table, id: table.newID(), keepsUnlinked: record != nil
-        ) { [unowned self] in backing($0) }
+        ) { [unowned self] in backing($0, keepsSetIDs: $1) }
         table.addPermanent(staging.root, below: root, as: FileName(literal: "staging"))
         let versionsDirectory = VersionsDirectory(id: table.newID(), in: self)
         table.addPermanent(versionsDirectory, below: root, as: FileName(literal: "versions"))
@@ -113,8 +113,10 @@ public final class FileSystem: Sendable {
     }
 
     /// Gives `descriptor` to the kernel, if it takes it.
-    func backing(_ descriptor: Descriptor) -> BackingFile? {
-        registration.withLock { $0 }.register(descriptor)
+    ///
+    /// - Parameter keepsSetIDs: whether what the kernel writes leaves set-id bits as they are.
+    func backing(_ descriptor: Descriptor, keepsSetIDs: Bool) -> BackingFile? {
+        registration.withLock { $0 }.register(descriptor, keepsSetIDs)
     }
 
     func known(_ backing: Int32) -> KnownBacking? {

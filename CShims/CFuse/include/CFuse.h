@@ -63,7 +63,8 @@ void firn_channel_want_passthrough(struct firn_channel *channel);
 // Whether the kernel agreed to it and nothing has shown since that it does not work here.
 int firn_channel_has_passthrough(struct firn_channel *channel);
 // Registers an open file (O_PATH will do; it may be closed afterwards). Returns its id, or -errno.
-int32_t firn_backing_open(struct firn_channel *channel, int fd);
+// Without `keeps_set_ids` what the kernel writes takes set-id bits away that the file has by then.
+int32_t firn_backing_open(struct firn_channel *channel, int fd, int keeps_set_ids);
 void firn_backing_close(struct firn_channel *channel, int32_t id);
 // Like fuse_reply_open and fuse_reply_create with a file handle, for a backing file.
 int firn_reply_open_passthrough(fuse_req_t request, uint64_t handle, int32_t backing);

@@ -8,7 +8,7 @@ extension StagingTree {
         guard node.kind == .file else { throw VFSError(.invalidArgument) }
         guard mode.writes || mode.truncates else {
             return try lock.withLock { _ throws(VFSError) in
-                handle(node, try openFile(node, writes: false), writes: false)
+                handle(node, try openFile(node, writes: false, by: caller), writes: false)
             }
         }
         return try workspace.gate.pass { () throws(VFSError) in
@@ -16,7 +16,7 @@ extension StagingTree {
             if mode.truncates { return try openEmptied(node, by: caller) }
             try prepareToWrite(node)
             return try lock.withLock { _ throws(VFSError) in
-                handle(node, try openFile(node, writes: true), writes: true)
+                handle(node, try openFile(node, writes: true, by: caller), writes: true)
             }
         }
     }
@@ -29,9 +29,9 @@ extension StagingTree {
             try materialize(node)
             let (file, open): (StagedFile, Descriptor)
             if node.reference != nil {
-                (file, open) = try openReference(node)
+                (file, open) = try openReference(node, by: caller)
             } else {
-                file = try openFile(node, writes: true)
+                file = try openFile(node, writes: true, by: caller)
                 open = try descriptor(of: node, file)
             }
             try resize(node, open, to: 0, by: caller)
@@ -40,10 +40,12 @@ extension StagingTree {
     }
 
     /// The file of a reference, which has no bytes. Readers still have the blob's.
-    private func openReference(_ node: StagingNode) throws(VFSError) -> (StagedFile, Descriptor) {
+    private func openReference(
+        _ node: StagingNode, by caller: Caller
+    ) throws(VFSError) -> (StagedFile, Descriptor) {
         let place = try place(node)
         let descriptor = try called { () throws(Errno) in try Syscall.openForWriting(place) }
-        let backing = node.file == nil ? try backing(descriptor) : nil
+        let backing = node.file == nil ? try backing(descriptor, for: caller) : nil
         return (StagedFile(descriptor, isWritable: true, isBlob: false, backing: backing), descriptor)
     }
 
@@ -60,6 +62,7 @@ extension StagingTree {
         try stored { () throws(StoreError) in
             try workspace.overlay.clearReference(open, mark: node.mark, subject: "a file that is emptied")
         }
+        node.noteUnmarked()
         node.reference = nil
         // Who reads it already goes on with no bytes.
         node.file?.replace(open, isWritable: true)
@@ -75,7 +78,9 @@ extension StagingTree {
         return StagingHandle(node, file, writes: writes ? node.backing : nil)
     }
 
-    func openFile(_ node: StagingNode, writes: Bool) throws(VFSError) -> StagedFile {
+    func openFile(
+        _ node: StagingNode, writes: Bool, by caller: Caller
+    ) throws(VFSError) -> StagedFile {
         if let file = node.file {
             if writes, !file.isWritable {
                 // Sealed, and without a name by which it could be copied up.
@@ -101,7 +106,7 @@ extension StagingTree {
             writes ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
         }
         return StagedFile(
-            descriptor, isWritable: writes, isBlob: false, backing: try backing(descriptor))
+            descriptor, isWritable: writes, isBlob: false, backing: try backing(descriptor, for: caller))
     }
 
     /// The file that is open as `file`, opened once more where only the kernel has it. With the lock held.

@@ -91,7 +91,7 @@ extension StagingTree {
                 let upper = try called { () throws(Errno) in
                     try UpperEntry(descriptor, mark: mark ?? UpperMark())
                 }
-                return (upper, try backing(descriptor))
+                return (upper, try backing(descriptor, for: caller))
             }
             let node = self.table.child(parent, name) { id in
                 StagingNode(
@@ -135,7 +135,8 @@ extension StagingTree {
             try give(descriptor, to: caller, mode: effective, in: parent)
             let upper = try called { () throws(Errno) in try UpperEntry(descriptor, mark: UpperMark()) }
             let file = StagedFile(
-                descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor), hasName: false)
+                descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor, for: caller),
+                hasName: false)
             // Its mark will say so when it gets a name.
             let node = self.table.addNameless { id in
                 StagingNode(id: id, upper: upper, kind: .file, inode: InodeNumber.random(), in: self)

@@ -48,7 +48,7 @@ extension StagingTree {
             if node.file == nil {
                 node.file = try reopenedFile(node, writes: writes, backing: backing)
             }
-            return handle(node, try openFile(node, writes: writes), writes: writes)
+            return handle(node, try openFile(node, writes: writes, by: .daemon), writes: writes)
         }
     }
 

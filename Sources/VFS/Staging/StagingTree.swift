@@ -30,11 +30,11 @@ final class StagingTree: Sendable {
     /// Whether open files without a name are kept for the next daemon.
     let keepsUnlinked: Bool
     /// Gives a file to the kernel, if it takes it.
-    private let register: @Sendable (Descriptor) -> BackingFile?
+    private let register: @Sendable (Descriptor, _ keepsSetIDs: Bool) -> BackingFile?
 
     init(
         _ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID, keepsUnlinked: Bool,
-        register: @escaping @Sendable (Descriptor) -> BackingFile?
+        register: @escaping @Sendable (Descriptor, _ keepsSetIDs: Bool) -> BackingFile?
     ) throws(VFSError) {
         self.keepsUnlinked = keepsUnlinked
         self.register = register
@@ -200,11 +200,14 @@ final class StagingTree: Sendable {
     /// The kernel's way to a file of `upper/`. Not for one with set-id bits: a write must take them away, which
     /// the kernel leaves to the daemon. By a descriptor that cannot write, since the seal takes others for
     /// writers.
-    func backing(_ descriptor: Descriptor) throws(VFSError) -> BackingFile? {
+    ///
+    /// - Parameter caller: who opens it. It may be given set-id bits while it is open, which a write by anybody but
+    ///   root takes away; the kernel does so for all who write to it, or for none.
+    func backing(_ descriptor: Descriptor, for caller: Caller) throws(VFSError) -> BackingFile? {
         try called { () throws(Errno) in
             guard try Syscall.status(descriptor).mode & 0o6000 == 0 else { return nil }
             let handle = try Syscall.reopenAsHandle(descriptor)
-            return register(handle)
+            return register(handle, caller.uid == 0)
         }
     }
 

@@ -72,7 +72,8 @@ final class SealedNode: Node, @unchecked Sendable {
                 try fileSystem.store.blobs.open(digest, size: entry.size)
             }
             let open = OpenBlob(
-                digest, descriptor, known?.file() ?? fileSystem.backing(descriptor), in: fileSystem.store)
+                digest, descriptor, known?.file() ?? fileSystem.backing(descriptor, keepsSetIDs: true),
+                in: fileSystem.store)
             shared.blob = open
             return open
         }
