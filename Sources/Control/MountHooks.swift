@@ -37,9 +37,8 @@ public struct MountStatus: Hashable, Sendable {
 public struct MountHooks: Sendable {
     /// Versions, tags or pins may be others than before: `versions/` shows something else. Gate open.
     public var versionsChanged: @Sendable () -> Void
-    /// Staging is to lie over this version. Must call what it is given, which puts another directory in the place
-    /// of `upper/`. Gate closed.
-    public var sealing: @Sendable (Version, () throws(StoreError) -> Void) throws(StoreError) -> Void
+    /// Staging lies over this version now, and `upper/` is another directory. Gate closed.
+    public var sealed: @Sendable (Version) throws(StoreError) -> Void
     /// These paths of staging, and what is below them, are others than before; the root path is all of it.
     /// Gate closed.
     public var replaced: @Sendable ([TreePath]) throws(StoreError) -> Void
@@ -52,16 +51,14 @@ public struct MountHooks: Sendable {
 
     public init(
         versionsChanged: @escaping @Sendable () -> Void = {},
-        sealing: @escaping @Sendable (Version, () throws(StoreError) -> Void) throws(StoreError) -> Void = {
-            _, swap throws(StoreError) in try swap()
-        },
+        sealed: @escaping @Sendable (Version) throws(StoreError) -> Void = { _ in },
         replaced: @escaping @Sendable ([TreePath]) throws(StoreError) -> Void = { _ in },
         afterReplace: @escaping @Sendable () -> Void = {},
         unmount: @escaping @Sendable () throws(StoreError) -> Void = MountHooks.refuseUnmount,
         mountStatus: @escaping @Sendable () -> MountStatus? = { nil }
     ) {
         self.versionsChanged = versionsChanged
-        self.sealing = sealing
+        self.sealed = sealed
         self.replaced = replaced
         self.afterReplace = afterReplace
         self.unmount = unmount

@@ -20,7 +20,7 @@ public struct TreeSnapshot: Equatable, Sendable {
         public let device: UInt64
         /// Digest of a file's bytes, or a symlink's target.
         public let content: [UInt8]
-        public let xattrs: [[UInt8]: [UInt8]]
+        public var xattrs: [[UInt8]: [UInt8]]
     }
 
     /// By path relative to the top; the top itself is `.`.

@@ -71,12 +71,10 @@ public final class FileSystem: Sendable {
 
     // MARK: For who changes the store beside the kernel
 
-    /// A commit swaps `upper/`, by `swap`; the gate is closed. Who looks a name up finds it before or after.
+    /// A commit has swapped `upper/`; the gate is closed.
     ///
     /// - Returns: names the kernel must forget, once the gate is open.
-    public func seal(_ swap: () throws(StoreError) -> Void) throws(VFSError) -> [Stale] {
-        try staging.rebase(swap)
-    }
+    public func sealed() throws(VFSError) -> [Stale] { try staging.rebase() }
 
     /// `upper/` was changed at `paths` by something other than the mount; the gate is closed.
     ///

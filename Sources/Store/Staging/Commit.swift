@@ -33,15 +33,12 @@ public struct CommitOutcome: Sendable {
 extension Store {
     /// Seals what is staged into a new version. The version is durable when this returns.
     ///
-    /// - Parameter swapping: called with the gate still closed, when the version is stored. Must call what it is
-    ///   given, which puts another `upper/` in place; then staging lies over the new version.
+    /// - Parameter swapped: called with the gate still closed, when staging lies over the new version.
     /// - Throws: ``StoreError`` `.nothingToCommit`, `.tagExists`, `.filesOpen`, `.busy`, `.invalidInput`, or the
     ///   system's error. Nothing staged or sealed has changed then.
     public func commit(
         _ workspace: Workspace, _ request: CommitRequest, progress: Progress = .none,
-        swapping: (Version, () throws(StoreError) -> Void) throws(StoreError) -> Void = {
-            _, swap throws(StoreError) in try swap()
-        }
+        swapped: (Version) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) -> CommitOutcome {
         do throws(ObjectError) { try request.metadata.validate() } catch { throw StoreError(error) }
         return try exclusively("commit") { () throws(StoreError) in
@@ -58,7 +55,7 @@ extension Store {
                 do throws(StoreError) {
                     var rubbish: RawPath?
                     let outcome = try workspace.gate.close { () throws(StoreError) in
-                        try Sealing(self, workspace, request).run(&rubbish, swapping)
+                        try Sealing(self, workspace, request).run(&rubbish, swapped)
                     }
                     if let rubbish { workspace.discardRubbish(rubbish) }
                     return outcome
@@ -111,8 +108,7 @@ private struct Sealing {
     }
 
     func run(
-        _ rubbish: inout RawPath?,
-        _ swapping: (Version, () throws(StoreError) -> Void) throws(StoreError) -> Void
+        _ rubbish: inout RawPath?, _ swapped: (Version) throws(StoreError) -> Void
     ) throws(StoreError) -> CommitOutcome {
         let clock = ContinuousClock()
         let start = clock.now
@@ -126,20 +122,15 @@ private struct Sealing {
             undo(walk, linked)
             throw error
         }
-        try workspace.settle { () throws(StoreError) in
-            try swapping(stored.version) { () throws(StoreError) in
-                rubbish = try workspace.swapToNext(stored.mark)
-                workspace.showSwapped()
-                workspace.digests.removeAll()
-                for file in walk.read {
-                    // Without it the file is staged, and sealed once more.
-                    if let place = try? workspace.place(file.path.names) {
-                        try? workspace.overlay.mark(place, .file, file.mark)
-                    }
-                }
+        rubbish = try workspace.swapToNext(stored.mark)
+        workspace.digests.removeAll()
+        for file in walk.read {
+            // Found where it was, which is the same file. Without it the file is staged, and sealed once more.
+            if let place = try? workspace.place(file.path.names) {
+                try? workspace.overlay.mark(place, .file, file.mark)
             }
-            try workspace.syncSwap()
         }
+        try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
         let pause = clock.now - start
         for digest in linked + walk.copied { try? store.blobs.protect(digest) }
         if walk.kept.isEmpty { store.lostWrites.clear() }

@@ -50,8 +50,6 @@ extension Workspace {
             try Syscall.rename(at: overlay.temporary.fd, name, to: directory.fd, Workspace.nextName)
             try Syscall.sync(directory.fd)
         }
-        let rubbish = try swapToNext(mark)
-        try syncSwap()
-        return rubbish
+        return try swapToNext(mark)
     }
 }

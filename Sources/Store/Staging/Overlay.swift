@@ -17,7 +17,7 @@ public struct UpperEntry: Sendable {
     }
 
     /// A file that was made just now.
-    public init(_ descriptor: Descriptor, mark: UpperMark) throws(Errno) {
+    public init(_ descriptor: Descriptor, mark: UpperMark?) throws(Errno) {
         self.init(status: try Syscall.stat(descriptor.fd), mark: mark)
     }
 

@@ -143,8 +143,6 @@ extension Workspace {
     func replaceUpper(with root: TreeEntry, inode: UInt64?) throws(StoreError) -> RawPath {
         let mark = self.mark
         try Workspace.makeUpper(Workspace.nextName, in: directory, overlay, root: root, mark, inode: inode)
-        let rubbish = try swapToNext(mark)
-        try syncSwap()
-        return rubbish
+        return try swapToNext(mark)
     }
 }

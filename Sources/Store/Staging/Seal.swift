@@ -77,9 +77,9 @@ struct SealWalk {
     /// Every blob referred to, with its size.
     private(set) var referenced: [Digest: UInt64] = [:]
     private var digestByInode: [UInt64: Digest] = [:]
-    private var captures: [UInt64: Capture] = [:]
     /// Of backing files with several names.
     private var uses: [UInt64: Use] = [:]
+    private var captures: [UInt64: Capture] = [:]
     private(set) var changedCount = 0
 
     struct StagedFile {
@@ -205,7 +205,9 @@ struct SealWalk {
             }
             let digest = try closedFile(found, at: place)
             referenced[digest] = size
-            if use == .reading, size > 0, try copyForReaders(digest, size: size, at: place) {
+            if store.lostWrites.mustCopy {
+                // There is a copy already.
+            } else if use == .reading, size > 0, try copyForReaders(digest, size: size, at: place) {
                 let number = workspace.number(of: found, name, in: level.directory.number)
                 keepForReaders(path, UpperMark(inode: number, base: .blob(digest, size: size)))
             } else {

@@ -219,7 +219,7 @@ public final class Workspace: Sendable {
     }
 
     /// Puts `next/`, which must be complete and durable, in the place of `upper/` and makes the old one rubbish,
-    /// which is read until ``showSwapped()``. The gate must be closed. Not durable before ``syncSwap()``.
+    /// which is read until ``showSwapped()``. The gate must be closed.
     ///
     /// - Returns: the name of the old one in the temporary directory, to be discarded with the gate open.
     func swapToNext(_ mark: WorkspaceMark) throws(StoreError) -> RawPath {
@@ -233,6 +233,7 @@ public final class Workspace: Sendable {
                 mustFinish = true
                 try Syscall.rename(
                     at: directory.fd, Workspace.nextName, to: overlay.temporary.fd, rubbish)
+                try Syscall.sync(directory.fd)
             }
             let opened = try Workspace.openUpper(directory)
             precondition(opened.mark == mark, "next/ was made with another mark")
@@ -241,13 +242,6 @@ public final class Workspace: Sendable {
         } catch {
             if mustFinish { stop() }
             throw error
-        }
-    }
-
-    /// Makes a swap durable: nothing may be staged before that.
-    func syncSwap() throws(StoreError) {
-        try settle { () throws(StoreError) in
-            try system("sync", name) { () throws(Errno) in try Syscall.sync(directory.fd) }
         }
     }
 

@@ -89,7 +89,7 @@ extension StagingTree {
                     }
                 }
                 let upper = try called { () throws(Errno) in
-                    try UpperEntry(descriptor, mark: mark ?? UpperMark())
+                    try UpperEntry(descriptor, mark: mark)
                 }
                 return (upper, try backing(descriptor, for: caller))
             }
@@ -133,7 +133,7 @@ extension StagingTree {
                 try workspace.overlay.createNameless(place, mode: effective)
             }
             try give(descriptor, to: caller, mode: effective, in: parent)
-            let upper = try called { () throws(Errno) in try UpperEntry(descriptor, mark: UpperMark()) }
+            let upper = try called { () throws(Errno) in try UpperEntry(descriptor, mark: nil) }
             let file = StagedFile(
                 descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor, for: caller),
                 hasName: false)
@@ -266,6 +266,7 @@ extension StagingTree {
             if isDirectory, try !listing(of: node).isEmpty { throw VFSError(.directoryNotEmpty) }
             let isInBase = try baseEntry(name, in: parent) != nil
             node.lastAttributes = try currentAttributes(of: node)
+            try keepNumberOfLinked(node)
             try keepDescriptor(of: node)
             keepUnlinked(node)
             let place = try place(parent, name)
@@ -329,6 +330,7 @@ extension StagingTree {
             if let replaced {
                 try requireReplaceable(replaced, by: node)
                 replaced.lastAttributes = try currentAttributes(of: replaced)
+                try keepNumberOfLinked(replaced)
                 try keepDescriptor(of: replaced)
                 keepUnlinked(replaced)
             }

@@ -36,6 +36,11 @@ extension StagingTree {
         parent.isPristine ? nil : UpperMark(inode: InodeNumber.random())
     }
 
+    /// To be called before a file loses a name: the number of one that has others follows from neither of them.
+    func keepNumberOfLinked(_ node: StagingNode) throws(VFSError) {
+        if node.isUpper, !node.isDirectory, (node.lastAttributes?.linkCount ?? 0) > 1 { try keepNumber(node) }
+    }
+
     /// Sees to it that a node of `upper/` has its number wherever its name may be.
     func keepNumber(_ node: StagingNode) throws(VFSError) {
         if node.hasNumberInMark { return }

@@ -7,14 +7,11 @@ extension StagingTree {
     /// A commit has sealed what was staged: nodes of `upper/` are nodes of the base now, but for files that stay
     /// staged. Numbers and open files stay.
     ///
-    /// - Parameter swap: puts another `upper/` in place. Done with the lock held, so that no name is looked for in
-    ///   one `upper/` by a node that belongs to the other.
-    ///
     /// - Returns: names that must be looked up again: all but one of a hard link's, which are files of their own
     ///   from now on.
-    func rebase(_ swap: () throws(StoreError) -> Void) throws(VFSError) -> [Stale] {
+    func rebase() throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
-            try stored(swap)
+            workspace.showSwapped()
             // An open file without a name may have others, unknown to the table: it stays staged with them
             // if somebody writes to it, and is sealed otherwise.
             links.byBacking = links.byBacking.filter { _, node in

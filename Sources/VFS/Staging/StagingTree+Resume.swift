@@ -30,7 +30,7 @@ extension StagingTree {
             return nil
         }
         return try lock.withLock { _ throws(VFSError) in
-            let upper = try called { () throws(Errno) in try UpperEntry(file, mark: UpperMark()) }
+            let upper = try called { () throws(Errno) in try UpperEntry(file, mark: nil) }
             let node = table.addNameless { id in
                 StagingNode(id: id, upper: upper, kind: .file, inode: inode, in: self)
             }

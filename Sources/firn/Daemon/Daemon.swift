@@ -153,9 +153,8 @@ final class Daemon: Sendable {
                 }
                 mount.forgetStale()
             },
-            sealing: { _, swap throws(StoreError) in
-                guard let fileSystem = mount.fileSystem else { return try swap() }
-                mount.add(try Daemon.inStore { () throws(VFSError) in try fileSystem.seal(swap) })
+            sealed: { _ throws(StoreError) in
+                mount.add(try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.sealed() ?? [] })
             },
             replaced: { paths throws(StoreError) in
                 mount.add(

@@ -211,9 +211,9 @@ import Testing
             return try Syscall.statIfPresent(at: place.fd, place.path) != nil
         }
         var seen: [Bool] = []
-        _ = try fixture.store.commit(workspace, CommitRequest()) { _, swap throws(StoreError) in
+        _ = try fixture.store.commit(workspace, CommitRequest()) { _ throws(StoreError) in
             seen = [(try? isThere()) ?? false, workspace.generation == generation]
-            try swap()
+            workspace.showSwapped()
             seen += [(try? isThere()) ?? true, workspace.generation == generation]
         }
         #expect(seen == [true, true, false, false])
