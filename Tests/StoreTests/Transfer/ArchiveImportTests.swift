@@ -124,9 +124,10 @@ import Testing
     /// What came in, without Firn's own notes, which the mount does not show.
     private func broughtIn() throws -> TreeSnapshot {
         var snapshot = try TreeSnapshot.read(staged("in"))
-        for path in snapshot.items.keys {
-            snapshot.items[path]?.xattrs =
-                snapshot.items[path]?.xattrs.filter { !UpperMark.isReserved($0.key) } ?? [:]
+        snapshot.items = snapshot.items.mapValues { item in
+            var item = item
+            item.xattrs = item.xattrs.filter { !UpperMark.isReserved($0.key) }
+            return item
         }
         return snapshot
     }
