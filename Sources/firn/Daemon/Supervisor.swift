@@ -55,11 +55,9 @@ final class Supervisor: Sendable {
         _ first: Child, _ kept: (connection: Descriptor, lock: Descriptor)
     ) throws(StoreError) {
         var child = first
+        serveNotifications(of: child, kept.connection)
         var quickDeaths = 0
         while true {
-            startDetachedThread { [socket = child.socket] in
-                Session.serveNotifications(socket.fd, connection: kept.connection.fd)
-            }
             let began = ContinuousClock.now
             let end = wait(child)
             if end.isClean { return }
@@ -75,9 +73,17 @@ final class Supervisor: Sendable {
             // The first again at once; more and more slowly if that does not help.
             usleep(UInt32(quickDeaths * quickDeaths) * 2_000)
             child = try start(resumingWith: kept)
+            // At once: the daemon may have something to tell before it is ready.
+            serveNotifications(of: child, kept.connection)
             do throws(StoreError) { try child.requireReady() } catch {
                 logger.error("the next daemon could not go on", metadata: ["reason": "\(error)"])
             }
+        }
+    }
+
+    private func serveNotifications(of child: Child, _ connection: Descriptor) {
+        startDetachedThread { [socket = child.socket] in
+            Session.serveNotifications(socket.fd, connection: connection.fd)
         }
     }
 
