@@ -54,6 +54,8 @@ extension FileSystem {
             return true
         }
         known.finish(isExchange: isExchange ?? false)
+        // For the daemon after this one, too: the kernel may still have to send it again then.
+        record?.append(isExchange ?? false ? .exchanged(move) : .moved(move))
     }
 
     /// The node of that number, made again at its names, and before it the directories above.

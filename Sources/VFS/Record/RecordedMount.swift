@@ -38,8 +38,8 @@ struct RecordedMount {
     var nextNode: UInt64 = 0
     var nextHandle: UInt64 = 1
 
-    /// More than the kernel can be waiting for at once: it sends renames of one filesystem one by one.
-    private static let movesMax = 16
+    /// More than threads can be at between a rename and its answer.
+    private static let movesMax = 256
 
     /// - Throws: `.invalidArgument` for a log that makes no sense.
     init(reading log: UnsafeRawBufferPointer) throws(Errno) {
