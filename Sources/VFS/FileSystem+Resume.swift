@@ -103,6 +103,7 @@ extension FileSystem {
         // Writers first: they decide what file all handles of a node share.
         for (id, file) in known.files.sorted(by: { $0.value.mode.writes && !$1.value.mode.writes }) {
             unanswered.withLock { $0[file.request] = id }
+            // What cannot be opened again answers EBADF.
             guard let node = table.node(file.node),
                 let handle = try? node.reopen(file.mode, backing: self.known(file.backing))
             else { continue }

@@ -74,6 +74,7 @@ public final class Catalog: Sendable {
     private static func isFrozen(_ path: String) -> Bool {
         // Such a path would be another one as a URI.
         guard !path.contains(where: { "?#%".contains($0) }) else { return false }
+        // A log that cannot be looked at is for SQLite to complain of.
         let log = try? Syscall.statIfPresent(at: AT_FDCWD, RawPath(path + "-wal"))
         return (log?.st_size ?? 0) == 0 && access(path, W_OK) != 0 && errno == EROFS
     }
@@ -104,6 +105,7 @@ public final class Catalog: Sendable {
         }
         if !isSettled { try settle() }
         do throws(StoreError) { return try transact(function, body) } catch {
+            // Where that fails, the next transaction tries again, and the caller learns why this one failed.
             if !isSettled { try? settle() }
             throw error
         }

@@ -132,6 +132,7 @@ private struct Sealing {
         }
         try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
         let pause = clock.now - start
+        // An object without the mode and time of one is hashed before it is read, and then gets them.
         for digest in linked + walk.copied { try? store.blobs.protect(digest) }
         if walk.kept.isEmpty { store.lostWrites.clear() }
         return CommitOutcome(
@@ -144,6 +145,7 @@ private struct Sealing {
     /// one. Not where it is unknown whether a version does.
     private func undo(_ walk: SealWalk, _ linked: [Digest]) {
         guard workspace.isUsable else { return }
+        // What stays is named by no version; gc removes it.
         for digest in linked { _ = try? store.blobs.remove(digest) }
         guard !walk.copied.isEmpty, let known = try? store.catalog.knownBlobs(walk.copied) else { return }
         for digest in walk.copied where !known.contains(digest) { _ = try? store.blobs.remove(digest) }

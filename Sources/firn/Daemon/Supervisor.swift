@@ -62,6 +62,7 @@ final class Supervisor: Sendable {
             let end = wait(child)
             if end.isClean { return }
             logger.error("the daemon died", metadata: ["pid": "\(child.pid)", "how": "\(end)"])
+            // A record that makes no sense is as good as none.
             guard let record = try? MountRecord(in: memory), record.canResume else {
                 throw lost("the kernel cannot send a new daemon its requests again (Linux 6.9 can)")
             }
