@@ -160,17 +160,18 @@ public final class Session: @unchecked Sendable {
 
     /// Begins to answer requests.
     public func start() {
+        // Before anything is received: a request that this daemon has begun would come a second time as one that the
+        // last daemon may have carried out.
+        // ENODEV: it was unmounted meanwhile, which the threads see as well.
+        if isResumed, firn_channel_resend(channel) != 0, errno != ENODEV {
+            logger.error("the kernel does not send its requests again", metadata: ["errno": "\(errno)"])
+        }
         threads = (0..<options.threadCount).map { _ in
             startThread { [self] in
                 firn_channel_loop(channel)
                 // Whatever ended one loop ends them all.
                 firn_channel_stop(channel)
             }
-        }
-        guard isResumed else { return }
-        // ENODEV: it was unmounted meanwhile, which the threads see as well.
-        if firn_channel_resend(channel) != 0, errno != ENODEV {
-            logger.error("the kernel does not send its requests again", metadata: ["errno": "\(errno)"])
         }
         forget(staleAtStart)
         staleAtStart = []

@@ -147,6 +147,41 @@ struct SupervisorTests {
         }
     }
 
+    /// More requests than a daemon receives at once: most of them wait unread when it dies.
+    @Test
+    func `changes that no daemon had received are carried out once as well`() throws {
+        try MountedStore.with { mount in
+            let script = """
+                import os, sys, threading
+                failures = []
+                def work(number):
+                    os.mkdir(f'd{number}')
+                    os.mkdir(f'd{number}/a')
+                    done = 0
+                    try:
+                        while not os.path.exists('stop'):
+                            os.rename(f'd{number}/a', f'd{number}/b')
+                            os.rename(f'd{number}/b', f'd{number}/a')
+                            done += 1
+                    except OSError as error:
+                        failures.append(f'after {done}: {error}')
+                threads = [threading.Thread(target=work, args=(n,)) for n in range(16)]
+                for thread in threads: thread.start()
+                for thread in threads: thread.join()
+                sys.exit('; '.join(failures))
+                """
+            let workload = try RunningProcess(
+                ["/usr/bin/env", "python3", "-c", script], in: mount.staging)
+            for round in 0..<20 {
+                usleep(UInt32(20_000 + round * 3_000))
+                try mount.crashDaemon()
+            }
+            try mount.write("staging/stop", "")
+            let outcome = workload.wait()
+            #expect(outcome.status == 0, "\(outcome.complaints)")
+        }
+    }
+
     @Test
     func `a daemon that dies in the middle of commits leaves whole versions, and open files go on`() throws {
         try MountedStore.with { mount in
