@@ -127,7 +127,8 @@ let package = Package(
         .testTarget(
             name: "VFSTests",
             dependencies: [
-                "Objects", "Store", "VFS", .product(name: "SystemPackage", package: "swift-system"),
+                "Objects", "Store", "VFS", "TestSupport",
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .testTarget(

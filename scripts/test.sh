@@ -10,7 +10,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 limit=${FIRN_TEST_TIMEOUT:-45m}
-soak_seconds=20
+soak_seconds=40
 
 say() { printf 'test: %s\n' "$*" >&2; }
 
@@ -104,7 +104,7 @@ fail() {
 
 run_tests "$@" || fail "swift test ended with exit status $?"
 if (($# == 0)); then
-    env FIRN="$binaries/firn" FIRN_TEST_RUN="$mark" "$root/scripts/soak.sh" "$soak_seconds" 1 --way mount ||
+    env FIRN="$binaries/firn" FIRN_TEST_RUN="$mark" "$root/scripts/soak.sh" "$soak_seconds" 1 ||
         fail "the soak ended with exit status $?"
 fi
 count=$(tests_run)

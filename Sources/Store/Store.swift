@@ -314,8 +314,10 @@ public final class Store: Sendable {
         let overlay = Overlay(temporary: temporary, blobs: blobs)
         if isReadOnly { return try Workspace(reading: name, in: directory, overlay: overlay) }
         return try Workspace(
-            name, in: directory, overlay: overlay, emptyTree: Digest.of(TreeNode.empty.encoded())
-        ) { generation throws(StoreError) in try catalog.version(workspace: name, generation: generation) }
+            name, in: directory, overlay: overlay, emptyTree: Digest.of(TreeNode.empty.encoded()),
+            sealing: { generation throws(StoreError) in
+                try catalog.version(workspace: name, generation: generation)
+            }, isKnown: { digest throws(StoreError) in try !catalog.knownBlobs([digest]).isEmpty })
     }
 
     /// The names of all workspaces, in order.

@@ -21,12 +21,25 @@ public struct StoreState: Equatable, Sendable {
         public let mode: UInt16
         /// Of a file.
         public let mtime: Timestamp?
+        /// Of a file; nil where it does not matter.
+        public internal(set) var linkCount: UInt64?
         /// A file's bytes, or a symlink's target.
         public let content: [UInt8]
     }
 
     public let versions: [SealedVersion]
-    public let staged: [TreePath: StagedItem]
+    public internal(set) var staged: [TreePath: StagedItem]
+
+    /// The same for a store whose owner has not cleared away what was replaced.
+    public var withoutLinkCounts: StoreState {
+        var state = self
+        state.staged = staged.mapValues { item in
+            var item = item
+            item.linkCount = nil
+            return item
+        }
+        return state
+    }
 
     /// What differs, for a message; empty where nothing does.
     public func differences(from other: StoreState) -> String {
@@ -76,8 +89,11 @@ extension StoreFixture {
             let found = try view.find(path)
             let (kind, mode, mtime, target) = try describe(found)
             let content = kind == .file ? try stagedBytes(path) : target
+            var linkCount: UInt64 = 1
+            if case .upper(let upper, _) = found, kind == .file { linkCount = upper.file.linkCount }
             items[path] = StoreState.StagedItem(
-                kind: kind, mode: mode, mtime: kind == .file && hasTimes ? mtime : nil, content: content)
+                kind: kind, mode: mode, mtime: kind == .file && hasTimes ? mtime : nil, linkCount: linkCount,
+                content: content)
             guard kind == .directory else { continue }
             for name in try view.names(in: found) { pending.append(path.appending(name)) }
         }

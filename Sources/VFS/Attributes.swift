@@ -75,6 +75,10 @@ public struct SetAttributes: Hashable, Sendable {
     public var mtime: TimeChange?
 
     public init() {}
+
+    /// Also a `chown` that names neither owner nor group, which the kernel sends as no change at all: it takes set-id
+    /// bits off and sets the time of the last change. See: `man 2 chown`.
+    var changesOwner: Bool { uid != nil || gid != nil || self == SetAttributes() }
 }
 
 /// The process that asks. Its permissions were checked by the kernel (`default_permissions`).

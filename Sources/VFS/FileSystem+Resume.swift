@@ -67,12 +67,16 @@ extension FileSystem {
         var found: Node?
         for link in record.names {
             guard let parent = try restore(link.parent, &restoring) else { continue }
-            let node = try table.restoring(id) { () throws(VFSError) in try parent.child(link.name) }
+            // The first of its names that still leads to it gives the node its number; others lead to that node, or
+            // to something of its own by now: the second name of a hard link that was sealed, for instance.
+            let node =
+                found == nil
+                ? try table.restoring(id) { () throws(VFSError) in try parent.child(link.name) }
+                : try parent.child(link.name)
             if let node, node.id == id, node.inode == record.inode {
                 found = node
             } else {
-                // Another thing by now, or none: the second name of a hard link that was sealed, for instance.
-                if let node, node.id == id { table.removeLink(parent, link.name) }
+                if let node { table.takeBack(node, ifItIs: id) }
                 restoring.stale.append(.name(parent: parent.id, name: link.name))
             }
         }

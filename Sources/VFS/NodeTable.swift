@@ -237,6 +237,15 @@ final class NodeTable: Sendable {
         }
         return node
     }
+
+    /// Takes a node out again that was found where the kernel knows another: it must not keep that one's number, nor
+    /// be noted as gone, since the next daemon may have to find out the same.
+    func takeBack(_ node: Node, ifItIs id: NodeID) {
+        state.withLock {
+            if node.id == id { node.lookups = 0 }
+            State.drop(node, &$0)
+        }
+    }
 }
 
 extension RecordedChange {

@@ -223,6 +223,21 @@ public final class BlobStore: Sendable {
         return digests
     }
 
+    /// The blobs whose files have one of these inode numbers, by what the directories say.
+    func digests(ofFilesWith inodes: Set<UInt64>) throws(StoreError) -> [Digest] {
+        var digests: [Digest] = []
+        for prefix in try names(RawPath.here) {
+            let path = RawPath(prefix)
+            let entries = try system("list", "objects/\(path.display)") { () throws(Errno) in
+                try Syscall.entries(at: objects.fd, path)
+            }
+            for entry in entries where inodes.contains(entry.inode) {
+                if let digest = Digest(hex: prefix.display + entry.name.display) { digests.append(digest) }
+            }
+        }
+        return digests
+    }
+
     private func names(_ path: RawPath) throws(StoreError) -> [FileName] {
         try system("list", "objects/\(path.display)") { () throws(Errno) in
             try Syscall.names(at: objects.fd, path)

@@ -147,8 +147,11 @@ private struct Sealing {
         guard workspace.isUsable else { return }
         // What stays is named by no version; gc removes it.
         for digest in linked { _ = try? store.blobs.remove(digest) }
-        guard !walk.copied.isEmpty, let known = try? store.catalog.knownBlobs(walk.copied) else { return }
-        for digest in walk.copied where !known.contains(digest) { _ = try? store.blobs.remove(digest) }
+        if !walk.copied.isEmpty, let known = try? store.catalog.knownBlobs(walk.copied) {
+            for digest in walk.copied where !known.contains(digest) { _ = try? store.blobs.remove(digest) }
+        }
+        // Where files that stay staged have a second name, which `stat` would count.
+        try? RemoveTree.remove(Workspace.nextName, at: workspace.directory)
     }
 
     private func sealUpToCommit(
@@ -160,6 +163,14 @@ private struct Sealing {
         let root = try walk.run()
         if !request.allowsEmpty { try requireChange(root, since: parent, walk) }
 
+        let generation = workspace.generation
+        let manifest = Manifest(
+            root: root, parent: workspace.baseVersion, time: try time(), author: request.author,
+            message: request.message, run: request.run, metadata: request.metadata, workspace: workspace.name,
+            generation: generation, openAtSeal: walk.openAtSeal.sorted { $0.path < $1.path })
+        let mark = WorkspaceMark(generation: generation + 1, version: manifest.digest)
+        // First: by it the next start knows that files may have names in objects/, if this is where it ends.
+        try workspace.prepareNext(root: root, mark, keeping: walk)
         let known = try store.catalog.knownBlobs(Array(walk.referenced.keys))
         for (digest, file) in walk.files {
             if known.contains(digest) {
@@ -169,14 +180,6 @@ private struct Sealing {
                 linked.append(digest)
             }
         }
-
-        let generation = workspace.generation
-        let manifest = Manifest(
-            root: root, parent: workspace.baseVersion, time: try time(), author: request.author,
-            message: request.message, run: request.run, metadata: request.metadata, workspace: workspace.name,
-            generation: generation, openAtSeal: walk.openAtSeal.sorted { $0.path < $1.path })
-        let mark = WorkspaceMark(generation: generation + 1, version: manifest.digest)
-        try workspace.prepareNext(root: root, mark, keeping: walk)
         try sync(linked + walk.copied, isWhole: !walk.kept.isEmpty)
         let new = walk.referenced.filter { !known.contains($0.key) }
         let commit = Catalog.Commit(

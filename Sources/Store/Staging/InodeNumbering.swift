@@ -59,9 +59,10 @@ extension Workspace {
 
     /// The number of something found in `upper/` as `name` in the directory with number `directory`.
     public func number(of found: UpperEntry, _ name: FileName, in directory: UInt64) -> UInt64 {
+        // One that has several names has it in its mark: see `StagingTree.link`. How many links it has does not tell,
+        // since a seal that was cut short gives it another.
         if let noted = found.mark.inode { return noted }
-        let hasOneName = found.isDirectory || found.file.linkCount <= 1
-        guard overlay.canMark(found.isFile || found.isDirectory), hasOneName else {
+        guard overlay.canMark(found.isFile || found.isDirectory) else {
             return InodeNumber.backed(by: found.file.inode, generation: generation)
         }
         return InodeNumber.first(name, in: directory)

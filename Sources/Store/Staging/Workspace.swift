@@ -43,9 +43,10 @@ public final class Workspace: Sendable {
     /// - Parameters:
     ///   - emptyTree: the empty directory's node, which the catalog holds.
     ///   - sealing: the version that sealed a given generation of this workspace, if there is one.
+    ///   - isKnown: whether a version refers to a blob.
     init(
         _ name: String, in directory: Descriptor, overlay: Overlay, emptyTree: Digest,
-        sealing: (UInt64) throws(StoreError) -> Version?
+        sealing: (UInt64) throws(StoreError) -> Version?, isKnown: (Digest) throws(StoreError) -> Bool
     ) throws(StoreError) {
         self.name = name
         self.directory = directory
@@ -64,6 +65,8 @@ public final class Workspace: Sendable {
             // The commit was stored and the swap did not happen, or not durably.
             try Workspace.finishSwap(after: version, opened.mark, in: directory, overlay)
             opened = try Workspace.openUpper(directory)
+        } else if try Workspace.wasSealing(in: directory) {
+            try Workspace.withdrawLinks(below: opened.upper, from: overlay.blobs, isKnown: isKnown)
         }
         try RemoveTree.remove(Workspace.nextName, at: directory)
         // An owner that was killed may have made or exchanged `upper/` without this.

@@ -8,6 +8,7 @@ extension Syscall {
     public struct Listed: Sendable {
         public let name: FileName
         public let kind: EntryKind
+        public let inode: UInt64
         /// Where the filesystem's listing goes on behind it: the same in every listing of the directory, and larger
         /// than those of the names before it.
         public let position: Int64
@@ -18,7 +19,7 @@ extension Syscall {
         at directory: Int32, _ path: RawPath, function: StaticString = #function
     ) throws(Errno) -> [FileName] {
         var names: [FileName] = []
-        try forEachEntry(at: directory, path, function) { name, _, _ in names.append(name) }
+        try forEachEntry(at: directory, path, function) { names.append($0.name) }
         return names
     }
 
@@ -27,19 +28,16 @@ extension Syscall {
         at directory: Int32, _ path: RawPath, function: StaticString = #function
     ) throws(Errno) -> [Listed] {
         var entries: [Listed] = []
-        var unsure: [(FileName, Int64)] = []
-        try forEachEntry(at: directory, path, function) { name, type, position in
-            if let kind = kind(type) {
-                entries.append(Listed(name: name, kind: kind, position: position))
-            } else {
-                unsure.append((name, position))
-            }
+        var unsure: [Found] = []
+        try forEachEntry(at: directory, path, function) { found in
+            guard let kind = kind(found.type) else { return unsure.append(found) }
+            entries.append(Listed(found, kind))
         }
-        for (name, position) in unsure {
-            let child = path.appending(name)
+        for found in unsure {
+            let child = path.appending(found.name)
             guard let status = try statIfPresent(at: directory, child) else { continue }
             guard let kind = EntryKind(mode: status.st_mode) else { continue }
-            entries.append(Listed(name: name, kind: kind, position: position))
+            entries.append(Listed(found, kind))
         }
         return entries
     }
@@ -57,9 +55,16 @@ extension Syscall {
         }
     }
 
+    /// What a directory says of one name.
+    fileprivate struct Found {
+        let name: FileName
+        let type: UInt8
+        let inode: UInt64
+        let position: Int64
+    }
+
     private static func forEachEntry(
-        at directory: Int32, _ path: RawPath, _ function: StaticString,
-        _ body: (FileName, UInt8, Int64) -> Void
+        at directory: Int32, _ path: RawPath, _ function: StaticString, _ body: (Found) -> Void
     ) throws(Errno) {
         let fd = try openNumber(at: directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, function)
         guard let stream = fdopendir(fd) else {
@@ -77,7 +82,10 @@ extension Syscall {
             let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             let isDots = bytes.first == UInt8(ascii: ".") && (bytes.count == 1 || bytes == [46, 46])
             if isDots { continue }
-            body(FileName(unchecked: bytes), entry.pointee.d_type, Int64(entry.pointee.d_off))
+            body(
+                Found(
+                    name: FileName(unchecked: bytes), type: entry.pointee.d_type,
+                    inode: UInt64(entry.pointee.d_ino), position: Int64(entry.pointee.d_off)))
         }
     }
 
@@ -101,5 +109,11 @@ extension Syscall {
         var buffer = statvfs()
         _ = try check { fstatvfs(fd, &buffer) }
         return buffer
+    }
+}
+
+extension Syscall.Listed {
+    fileprivate init(_ found: Syscall.Found, _ kind: EntryKind) {
+        self.init(name: found.name, kind: kind, inode: found.inode, position: found.position)
     }
 }

@@ -29,6 +29,9 @@ final class StagingNode: Node, @unchecked Sendable {
     var openCount = 0
     /// How many of them write.
     var writeCount = 0
+    /// Its names lead to other nodes since a seal, a restore or an import. Until the kernel has been told it may still ask
+    /// for this one by one of them, and must look it up again.
+    var isSuperseded = false
     /// Whether it is kept among the unlinked files, for the next daemon: see ``StagingTree/keepUnlinked(_:)``.
     var isKeptUnlinked = false
     /// How often a file's mark was taken off, and how often it had been at the last fsync; -1 for a file of which

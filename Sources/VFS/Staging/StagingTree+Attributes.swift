@@ -90,7 +90,7 @@ extension StagingTree {
         let place = try place(node)
         if let size = change.size { try truncate(node, place, to: size, by: caller) }
         try called { () throws(Errno) in
-            if change.uid != nil || change.gid != nil {
+            if change.changesOwner {
                 try Syscall.changeOwner(at: place.fd, place.path, uid: change.uid, gid: change.gid)
             }
             if let mode = change.mode {
@@ -123,7 +123,8 @@ extension StagingTree {
         _ node: StagingNode, _ change: SetAttributes, by caller: Caller
     ) throws(VFSError) {
         guard node.isUpper, let file = node.file, !file.isBlob else {
-            guard change.size == nil, let last = node.lastAttributes else { throw .stale }
+            let isForgotten = node.isSuperseded && node.openCount == 0
+            guard change.size == nil, !isForgotten, let last = node.lastAttributes else { throw .stale }
             node.lastAttributes = last.changed(by: change, at: Store.clock())
             return
         }
@@ -131,7 +132,7 @@ extension StagingTree {
         if change.size != nil { try clearSetIDs(descriptor, by: caller) }
         try called { () throws(Errno) in
             if let size = change.size { try Syscall.truncate(descriptor.fd, to: Int(clamping: size)) }
-            if change.uid != nil || change.gid != nil {
+            if change.changesOwner {
                 try Syscall.changeOwner(descriptor.fd, uid: change.uid, gid: change.gid)
             }
             if let mode = change.mode { try Syscall.changeMode(descriptor.fd, UInt32(mode)) }
@@ -223,6 +224,11 @@ extension Attributes {
     fileprivate func changed(by change: SetAttributes, at now: Timestamp) -> Attributes {
         var result = self
         result.mode = change.mode ?? mode
+        if kind == .file, change.changesOwner, change.mode == nil,
+            let cleared = SetIDs.cleared(UInt32(mode), byMember: true)
+        {
+            result.mode = UInt16(cleared)
+        }
         result.uid = change.uid ?? uid
         result.gid = change.gid ?? gid
         result.atime = change.atime?.time(at: now) ?? atime

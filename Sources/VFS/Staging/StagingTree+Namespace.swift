@@ -240,7 +240,7 @@ extension StagingTree {
                     }
                 }
             } else {
-                guard let file = node.file, !file.isBlob else { throw .notFound }
+                guard let file = node.file, !file.isBlob else { throw node.isSuperseded ? .stale : .notFound }
                 let open = try descriptor(of: node, file)
                 try keepNumber(node)
                 try stored { () throws(StoreError) in

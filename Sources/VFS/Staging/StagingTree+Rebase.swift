@@ -64,6 +64,7 @@ extension StagingTree {
         _ node: StagingNode, _ directory: StagingNode, _ name: FileName, _ stale: inout [Stale]
     ) {
         table.removeLink(directory, name)
+        node.isSuperseded = !table.isLinked(node)
         stale.append(.name(parent: directory.id, name: name))
         // It has one link less.
         stale.append(.attributes(node.id))
@@ -114,6 +115,7 @@ extension StagingTree {
             for (below, grandchild) in table.children(node) { try cut(node, below, grandchild, &stale) }
         }
         table.removeLink(parent, name)
+        if let node = child as? StagingNode { node.isSuperseded = !table.isLinked(node) }
         stale.append(.name(parent: parent.id, name: name))
         // For who still has it open: it has no name any more.
         stale.append(.attributes(child.id))

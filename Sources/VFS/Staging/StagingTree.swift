@@ -194,6 +194,7 @@ final class StagingTree: Sendable {
         try keepDescriptor(of: node)
         if let backing = node.backing, links.byBacking[backing] === node { links.byBacking[backing] = nil }
         for link in table.links(node) { table.removeLink(link.parent, link.name) }
+        node.isSuperseded = true
         return .stale
     }
 

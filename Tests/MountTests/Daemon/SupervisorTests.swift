@@ -168,7 +168,7 @@ struct SupervisorTests {
                 threads = [threading.Thread(target=work, args=(n,)) for n in range(16)]
                 for thread in threads: thread.start()
                 for thread in threads: thread.join()
-                sys.exit('; '.join(failures))
+                sys.exit('; '.join(failures) or 0)
                 """
             let workload = try RunningProcess(
                 ["/usr/bin/env", "python3", "-c", script], in: mount.staging)

@@ -193,6 +193,28 @@ struct LocalFilesystemTests {
         }
     }
 
+    @Test(arguments: [false, true])
+    func `a chown that names nobody takes set-id bits and is a change`(isOpen: Bool) throws {
+        try MountedStore.with { mount in
+            for (name, mode) in [("a", 0o6755), ("b", 0o4644)] as [(String, UInt32)] {
+                try mount.write("staging/\(name)", "1")
+                try mount.commit()
+                let path = mount.place("staging/\(name)")
+                try Syscall.changeMode(at: AT_FDCWD, path, mode)
+                let before = try mount.status("staging/\(name)").st_ctim
+                usleep(20_000)
+                let file = open("\(mount.staging)/\(name)", O_RDONLY)
+                defer { close(file) }
+                if isOpen { try mount.unlink("staging/\(name)") }
+                #expect(fchown(file, .max, .max) == 0)
+                var status = stat()
+                #expect(fstat(file, &status) == 0)
+                #expect(status.st_mode & 0o7777 == mode & 0o777)
+                #expect((status.st_ctim.tv_sec, status.st_ctim.tv_nsec) > (before.tv_sec, before.tv_nsec))
+            }
+        }
+    }
+
     @Test(.enabled(if: isRoot, "only root may act as others"), arguments: ["f", "d"])
     func `an access list by an owner outside of the group takes the set-group-id bit`(name: String) throws {
         try MountedStore.with(options: ["--allow-other"]) { mount in

@@ -1,0 +1,52 @@
+internal import Glibc
+internal import Objects
+internal import SystemPackage
+
+// What a seal leaves that was cut short before its commit: names in `objects/` of files that are still staged. Such a
+// file would count one link too many, and whoever writes to it would write to an object.
+extension Workspace {
+    /// Whether a seal had begun to give names in `objects/` when its process ended. See ``Sealing``.
+    static func wasSealing(in directory: Descriptor) throws(StoreError) -> Bool {
+        try system("look at", "next/") { () throws(Errno) in
+            try Syscall.statIfPresent(at: directory.fd, nextName) != nil
+        }
+    }
+
+    /// Takes those names away again. The cost follows what is staged, and where such names may be, the number of
+    /// objects, none of which is opened.
+    ///
+    /// - Parameter isKnown: whether a version refers to a blob.
+    static func withdrawLinks(
+        below upper: Descriptor, from blobs: BlobStore, isKnown: (Digest) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        let linked = try filesWithSeveralNames(below: upper)
+        if linked.isEmpty { return }
+        for digest in try blobs.digests(ofFilesWith: linked) where try !isKnown(digest) {
+            _ = try blobs.remove(digest)
+        }
+    }
+
+    private static func filesWithSeveralNames(below upper: Descriptor) throws(StoreError) -> Set<UInt64> {
+        var found: Set<UInt64> = []
+        var pending = [Place(directory: upper, path: .here)]
+        while let directory = pending.popLast() {
+            let entries = try system("list", directory.display) { () throws(Errno) in
+                try directory.whateverMode { () throws(Errno) in
+                    try Syscall.entries(at: directory.fd, directory.path)
+                }
+            }
+            for entry in entries where entry.kind == .directory || entry.kind == .file {
+                let place = try directory.child(entry.name)
+                if entry.kind == .directory {
+                    pending.append(place)
+                    continue
+                }
+                let status = try system("look at", place.display) { () throws(Errno) in
+                    try Syscall.stat(at: place.fd, place.path)
+                }
+                if status.st_nlink > 1 { found.insert(UInt64(status.st_ino)) }
+            }
+        }
+        return found
+    }
+}
