@@ -283,6 +283,37 @@ struct LocalFilesystemTests {
         }
     }
 
+    @Test
+    func `below a path too long for one call, a daemon without descriptors is a limit of the system`() throws
+    {
+        try MountedStore.with { mount in
+            // 20 names of 250 bytes: the daemon goes there by way of directories that it opens.
+            let name = RawPath(Array(repeating: UInt8(ascii: "d"), count: 250))
+            var deep = try Syscall.open(at: AT_FDCWD, mount.place("staging"), O_RDONLY | O_DIRECTORY)
+            for _ in 0..<20 {
+                try Syscall.makeDirectory(at: deep.fd, name, mode: 0o755)
+                deep = try Syscall.open(at: deep.fd, name, O_RDONLY | O_DIRECTORY)
+            }
+            let file = RawPath("f")
+            let failed = try failures(mount) { () throws(Errno) in
+                _ = try Syscall.open(at: deep.fd, file, O_RDWR | O_CREAT)
+            } isIntact: {
+                try Syscall.names(at: deep.fd, .here).isEmpty
+            }
+            let modes = try failures(mount) { () throws(Errno) in
+                try Syscall.changeMode(at: deep.fd, file, 0o600)
+            } isIntact: {
+                try Syscall.stat(at: deep.fd, file).st_mode & 0o777 == 0
+            }
+            let names = try failures(mount) { () throws(Errno) in
+                try Syscall.rename(at: deep.fd, file, to: deep.fd, RawPath("g"), [])
+            } isIntact: {
+                try Syscall.names(at: deep.fd, .here).count == 1
+            }
+            #expect(failed > 0 && modes > 0 && names > 0)
+        }
+    }
+
     // MARK: Handles
 
     @Test
