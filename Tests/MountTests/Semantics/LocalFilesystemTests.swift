@@ -314,6 +314,67 @@ struct LocalFilesystemTests {
         }
     }
 
+    // MARK: Flags, times of birth
+
+    @Test
+    func `no file has flags, and none can be given any`() throws {
+        try MountedStore.with { mount in
+            try mount.makeDirectory("staging/d")
+            try mount.write("staging/d/f", "1")
+            try mount.commit()
+            try mount.write("staging/d/g", "2")
+            let list = try Shell.run(["/usr/bin/lsattr", "-Rd", mount.staging, mount.versions + "/1/d/f"])
+            #expect(list.status == 0 && list.complaints.isEmpty, "\(list.complaints)")
+            for path in [mount.staging + "/d", mount.staging + "/d/f", mount.staging + "/d/g"] {
+                let shown = try Shell.run(["/usr/bin/lsattr", "-d", path]).text
+                #expect(shown == "---------------------- \(path)\n")
+                #expect(try Shell.run(["/usr/bin/chattr", "-i", path]).status == 0)
+                let extended = try Shell.run(["/usr/bin/lsattr", "-dp", path]).text
+                #expect(extended == "    0 \(shown)")
+                for flag in ["+i", "+a", "+d", "+A", "+C"] {
+                    let refused = try Shell.run(["/usr/bin/chattr", flag, path])
+                    #expect(refused.status != 0)
+                    #expect(refused.complaints.contains("Operation not supported"), "\(refused.complaints)")
+                }
+            }
+            try mount.write("staging/d/f", "3")
+            try mount.commit()
+        }
+    }
+
+    @Test
+    func `what is staged has a time of birth, which no other time moves`() throws {
+        try MountedStore.with { mount in
+            let before = time(nil)
+            try mount.write("staging/a", "1")
+            try mount.makeDirectory("staging/d")
+            try mount.commit()
+            try mount.write("staging/b", "2")
+            try Syscall.changeTimes(
+                at: AT_FDCWD, mount.place("staging/b"), access: .at(Timestamp(nanoseconds: 0)),
+                modification: .at(Timestamp(nanoseconds: 0)))
+            let births = { (paths: [String]) throws -> [Int] in
+                let outcome = try Shell.run(["/usr/bin/stat", "-L", "-c", "%W"] + paths)
+                #expect(outcome.status == 0, "\(outcome.complaints)")
+                return outcome.text.split(separator: "\n").map { Int($0) ?? -1 }
+            }
+            let sealed = mount.versions + "/1/a"
+            #expect(try births([sealed]) == [0])
+            let open = try mount.open("staging/gone", O_RDWR | O_CREAT)
+            try mount.unlink("staging/gone")
+            for _ in 0..<2 {
+                let found = try births([
+                    mount.staging + "/b", "/proc/\(getpid())/fd/\(open.fd)", mount.staging,
+                ])
+                #expect(found.count == 3)
+                #expect(found.allSatisfy { (before - 1...time(nil)).contains($0) }, "\(found)")
+            }
+            #expect(try mount.status("staging/b").st_mtim.tv_sec == 0)
+            #expect(try mount.status("staging/b").st_size == 1)
+            withExtendedLifetime(open) {}
+        }
+    }
+
     // MARK: Handles
 
     @Test
