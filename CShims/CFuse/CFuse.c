@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/stat.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,10 +24,12 @@
 enum {
     NOTIFY_INVAL_ENTRY = 3,
     NOTIFY_RESEND = 7,
+    OPCODE_GETATTR = 3,
     OPCODE_SETXATTR = 21,
     OPCODE_INIT = 26,
     OPCODE_CREATE = 35,
     OPCODE_TMPFILE = 51,
+    OPCODE_STATX = 52,
 };
 #define FLAG_HANDLE_KILLPRIV_V2 (1U << 28)
 #define FLAG_SETXATTR_EXT (1U << 29)
@@ -75,6 +79,39 @@ struct setxattr_in {
 };
 _Static_assert(sizeof(struct setxattr_in) == 16, "fuse_setxattr_in");
 
+struct getattr_in {
+    uint32_t flags, padding;
+    uint64_t fh;
+};
+_Static_assert(sizeof(struct getattr_in) == 16, "fuse_getattr_in");
+
+struct statx_in {
+    struct getattr_in getattr; // the same in both
+    uint32_t flags, mask;
+};
+_Static_assert(sizeof(struct statx_in) == 24, "fuse_statx_in");
+
+struct statx_time {
+    int64_t seconds;
+    uint32_t nanoseconds;
+    int32_t padding;
+};
+
+struct statx_out {
+    uint64_t attr_valid;
+    uint32_t attr_valid_nsec, flags;
+    uint64_t unused[2];
+    uint32_t mask, blksize;
+    uint64_t attributes;
+    uint32_t nlink, uid, gid;
+    uint16_t mode, padding;
+    uint64_t ino, size, blocks, attributes_mask;
+    struct statx_time atime, btime, ctime, mtime;
+    uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+    uint64_t unused2[14];
+};
+_Static_assert(sizeof(struct statx_out) == 288, "fuse_statx_out");
+
 struct init_in {
     uint32_t major, minor, max_readahead, flags, flags2, unused[11];
 };
@@ -116,8 +153,10 @@ struct firn_channel {
 
 // The request that this thread received last.
 static _Thread_local uint64_t current_unique;
+static _Thread_local int current_wants_birth;
 
 uint64_t firn_request_number(void) { return current_unique & ~UNIQUE_RESEND; }
+int firn_request_wants_birth(void) { return current_wants_birth; }
 int firn_request_is_repeated(void) { return (current_unique & UNIQUE_RESEND) != 0; }
 
 static void note_init(struct firn_channel *channel, const struct in_header *header, size_t count) {
@@ -155,7 +194,13 @@ static ssize_t channel_read(int fd, void *buffer, size_t length, void *userdata)
     }
     struct in_header *header = buffer;
     current_unique = header->unique;
-    if (header->opcode == OPCODE_TMPFILE) {
+    current_wants_birth = header->opcode == OPCODE_STATX && count >= (ssize_t)(sizeof *header + sizeof(struct statx_in));
+    if (current_wants_birth) {
+        // It begins as FUSE_GETATTR does.
+        header->opcode = OPCODE_GETATTR;
+        count = sizeof *header + sizeof(struct getattr_in);
+        header->len = (uint32_t)count;
+    } else if (header->opcode == OPCODE_TMPFILE) {
         // The same body as FUSE_CREATE's, and "/" for the name.
         header->opcode = OPCODE_CREATE;
     } else if (header->opcode == OPCODE_SETXATTR && channel->extends_setxattr) {
@@ -412,4 +457,58 @@ int firn_reply_create_passthrough(fuse_req_t request, const struct fuse_entry_pa
     out.entry.blksize = (uint32_t)attr->st_blksize;
     set_open(&out.open, handle, backing);
     return fuse_reply_buf(request, (const char *)&out, sizeof out);
+}
+
+static struct statx_time statx_time(const struct timespec *time) {
+    return (struct statx_time){.seconds = time->tv_sec, .nanoseconds = (uint32_t)time->tv_nsec};
+}
+
+int firn_reply_statx(fuse_req_t request, const struct stat *attr, double timeout, const struct timespec *birth) {
+    struct statx_out out = {
+        .mask = STATX_BASIC_STATS,
+        .blksize = (uint32_t)attr->st_blksize,
+        .nlink = (uint32_t)attr->st_nlink,
+        .uid = attr->st_uid,
+        .gid = attr->st_gid,
+        .mode = (uint16_t)attr->st_mode,
+        .ino = attr->st_ino,
+        .size = (uint64_t)attr->st_size,
+        .blocks = (uint64_t)attr->st_blocks,
+        .atime = statx_time(&attr->st_atim),
+        .ctime = statx_time(&attr->st_ctim),
+        .mtime = statx_time(&attr->st_mtim),
+        .rdev_major = major(attr->st_rdev),
+        .rdev_minor = minor(attr->st_rdev),
+    };
+    set_timeout(timeout, &out.attr_valid, &out.attr_valid_nsec);
+    if (birth != NULL) {
+        out.mask |= STATX_BTIME;
+        out.btime = statx_time(birth);
+    }
+    return fuse_reply_buf(request, (const char *)&out, sizeof out);
+}
+
+enum firn_ioctl firn_ioctl_kind(unsigned int command) {
+    switch (command) {
+    case FS_IOC_GETFLAGS: return FIRN_IOCTL_GET_FLAGS;
+    case FS_IOC_SETFLAGS: return FIRN_IOCTL_SET_FLAGS;
+    case FS_IOC_FSGETXATTR: return FIRN_IOCTL_GET_XFLAGS;
+    case FS_IOC_FSSETXATTR: return FIRN_IOCTL_SET_XFLAGS;
+    default: return FIRN_IOCTL_OTHER;
+    }
+}
+
+int firn_reply_no_flags(fuse_req_t request, enum firn_ioctl kind) {
+    struct fsxattr none = {0};
+    // The 32 bits of the other are zero as well.
+    return fuse_reply_ioctl(request, 0, &none, kind == FIRN_IOCTL_GET_FLAGS ? sizeof(uint32_t) : sizeof none);
+}
+
+int firn_ioctl_sets_any(enum firn_ioctl kind, const void *in, size_t size) {
+    struct fsxattr wanted = {0};
+    size_t length = kind == FIRN_IOCTL_SET_FLAGS ? sizeof(uint32_t) : sizeof wanted;
+    if (in == NULL || size < length) return 1;
+    // The first 32 bits are the flags in both.
+    memcpy(&wanted, in, length);
+    return wanted.fsx_xflags != 0 || wanted.fsx_extsize != 0 || wanted.fsx_projid != 0 || wanted.fsx_cowextsize != 0;
 }

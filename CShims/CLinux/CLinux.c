@@ -94,6 +94,15 @@ int firn_open_parent(int directory, const char *path, size_t length) {
     return firn_openat(directory, parent, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
+int firn_birth_time(int directory, const char *path, int64_t *seconds, int64_t *nanoseconds) {
+    struct statx found;
+    if (statx(directory, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BTIME, &found) != 0) return -1;
+    if (!(found.stx_mask & STATX_BTIME)) return 0;
+    *seconds = found.stx_btime.tv_sec;
+    *nanoseconds = found.stx_btime.tv_nsec;
+    return 1;
+}
+
 int firn_syncfs(int fd) { return syncfs(fd); }
 
 int firn_clone(int target, int source) { return ioctl(target, FICLONE, source); }

@@ -67,6 +67,20 @@ struct Reply {
         fuse_reply_attr(request.pointer, &status, lifetime.seconds)
     }
 
+    /// To a request that asks for the time of birth as well.
+    func attributes(_ attributes: Attributes, birth: Timestamp?, _ lifetime: Lifetime) {
+        var status = stat(attributes)
+        if var time = birth?.timespec {
+            firn_reply_statx(request.pointer, &status, lifetime.seconds, &time)
+        } else {
+            firn_reply_statx(request.pointer, &status, lifetime.seconds, nil)
+        }
+    }
+
+    func noFlags(_ kind: firn_ioctl) { firn_reply_no_flags(request.pointer, kind) }
+
+    func flagsSet() { fuse_reply_ioctl(request.pointer, 0, nil, 0) }
+
     func opened(_ file: OpenedFile, _ info: UnsafeMutablePointer<fuse_file_info>) {
         info.pointee.set(file)
         let result =

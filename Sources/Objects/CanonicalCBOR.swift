@@ -66,6 +66,9 @@ public struct CBORReader: Sendable {
         return Int(count)
     }
 
+    /// Whether an array comes next.
+    public var isArray: Bool { position < bytes.count && bytes[position] >> 5 == 4 }
+
     public mutating func array(of expected: Int) throws(ObjectError) {
         let count = try array()
         guard count == expected else { throw malformed("array of \(count), expected \(expected)") }

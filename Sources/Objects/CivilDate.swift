@@ -60,10 +60,11 @@ public struct CivilDate: Hashable, Sendable {
 
     /// The moment it begins; the nearest end of ``Timestamp``'s range for dates beyond that.
     public var timestamp: Timestamp {
-        Timestamp(
-            seconds: Int64(dayNumber * CivilDate.secondsPerDay + hour * 3600 + minute * 60 + second),
-            nanoseconds: 0)
+        Timestamp(seconds: CivilDate.seconds(day: dayNumber, second: secondOfDay), nanoseconds: 0)
     }
+
+    /// 0 to 86,399.
+    public var secondOfDay: Int { hour * 3600 + minute * 60 + second }
 
     /// Days since 1970-01-01; negative before.
     public var dayNumber: Int { CivilDate.dayNumber(year: year, month: month, day: day) }
@@ -79,6 +80,13 @@ public struct CivilDate: Hashable, Sendable {
 
 extension CivilDate {
     public static let secondsPerDay = 86_400
+
+    /// Seconds from 1970 to a second that is counted from the beginning of a day, and need not lie in it; the nearest
+    /// end of 64 bits for what lies beyond.
+    public static func seconds(day: Int, second: Int) -> Int64 {
+        // The first second that there is lies in a day that begins before it.
+        Int64(clamping: Int128(day) * Int128(secondsPerDay) + Int128(second))
+    }
 
     /// Days from 1970-01-01 to a date.
     ///
@@ -149,6 +157,6 @@ extension Int {
 }
 
 private func padded(_ value: Int, _ width: Int) -> String {
-    let digits = String(value)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    let digits = String(value.magnitude)
+    return (value < 0 ? "-" : "") + String(repeating: "0", count: max(0, width - digits.count)) + digits
 }

@@ -7,6 +7,7 @@ public struct Manifest: Hashable, Sendable {
     public var root: TreeEntry
     /// The version this one was committed over; nil for the first.
     public var parent: Digest?
+    /// When it was sealed, within what 64 bits of nanoseconds hold.
     public var time: Timestamp
     public var author: String
     public var message: String
@@ -33,6 +34,8 @@ public struct Manifest: Hashable, Sendable {
     }
 
     public static let formatNumber: UInt64 = 1
+    /// Of a manifest whose root has a time that release 0.1 cannot read.
+    public static let wideFormatNumber: UInt64 = 2
 
     public init(
         root: TreeEntry, parent: Digest?, time: Timestamp, author: String, message: String,
@@ -53,10 +56,12 @@ public struct Manifest: Hashable, Sendable {
 
     public var digest: Digest { Digest.of(encoded()) }
 
+    private var format: UInt64 { root.hasWideTime ? Manifest.wideFormatNumber : Manifest.formatNumber }
+
     public func encoded() -> [UInt8] {
         var writer = CBORWriter()
         writer.array(count: 11)
-        writer.unsigned(Manifest.formatNumber)
+        writer.unsigned(format)
         root.encode(into: &writer)
         if let parent { writer.byteString(parent.bytes) } else { writer.null() }
         writer.signed(time.nanoseconds)
@@ -80,11 +85,14 @@ public struct Manifest: Hashable, Sendable {
         var reader = CBORReader(bytes)
         try reader.array(of: 11)
         let format = try reader.unsigned()
-        guard format == Manifest.formatNumber else {
+        guard format == Manifest.formatNumber || format == Manifest.wideFormatNumber else {
             throw ObjectError(.malformed, "manifest of unknown format \(format)")
         }
         root = try TreeEntry(from: &reader, isRoot: true)
         guard root.kind == .directory else { throw reader.malformed("the root is not a directory") }
+        guard root.hasWideTime == (format == Manifest.wideFormatNumber) else {
+            throw reader.malformed("not a manifest of format \(format)")
+        }
         parent = reader.null() ? nil : try reader.digest()
         time = Timestamp(nanoseconds: try reader.signed())
         author = try reader.text()

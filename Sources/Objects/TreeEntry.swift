@@ -9,36 +9,6 @@ public enum EntryKind: UInt8, Sendable, Hashable, CaseIterable {
     case blockDevice = 7
 }
 
-/// Nanoseconds since 1970-01-01T00:00:00Z, as the kernel's `timespec` flattened; years 1678 to 2262.
-public struct Timestamp: Hashable, Sendable, Comparable {
-    public let nanoseconds: Int64
-
-    public init(nanoseconds: Int64) {
-        self.nanoseconds = nanoseconds
-    }
-
-    /// Times beyond the range become its nearest end.
-    public init(seconds: Int64, nanoseconds: Int64) {
-        // The earliest second begins before the range does: its whole seconds alone would overflow 64 bits.
-        self.nanoseconds = Int64(clamping: Int128(seconds) * 1_000_000_000 + Int128(nanoseconds))
-    }
-
-    /// Whole seconds, rounded towards the past, as `tv_sec`.
-    public var seconds: Int64 {
-        let (quotient, remainder) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-        return remainder < 0 ? quotient - 1 : quotient
-    }
-
-    /// What ``seconds`` leaves, 0 to 999,999,999, as `tv_nsec`.
-    public var subsecond: Int64 {
-        // Not a difference: the whole seconds of the earliest moments overflow.
-        let remainder = nanoseconds % 1_000_000_000
-        return remainder < 0 ? remainder + 1_000_000_000 : remainder
-    }
-
-    public static func < (a: Timestamp, b: Timestamp) -> Bool { a.nanoseconds < b.nanoseconds }
-}
-
 /// One extended attribute: a name with its namespace (`user.origin`) and its value.
 public struct ExtendedAttribute: Hashable, Sendable {
     public let name: [UInt8]
@@ -105,6 +75,9 @@ public struct TreeEntry: Hashable, Sendable {
         if case .tree(let digest, _) = content { digest } else { nil }
     }
 
+    /// Whether its time takes the longer of the two forms.
+    var hasWideTime: Bool { mtime.exactNanoseconds == nil }
+
     /// Entries that are not directories: 1 for everything but a directory.
     public var files: UInt64 {
         if case .tree(_, let files) = content { files } else { 1 }
@@ -120,7 +93,7 @@ extension TreeEntry {
         writer.unsigned(UInt64(uid))
         writer.unsigned(UInt64(gid))
         writer.unsigned(size)
-        writer.signed(mtime.nanoseconds)
+        mtime.encode(into: &writer)
         switch content {
         case .blob(let digest): writer.byteString(digest.bytes)
         case .tree(let digest, let files):
@@ -160,7 +133,7 @@ extension TreeEntry {
         uid = try reader.unsigned(as: UInt32.self)
         gid = try reader.unsigned(as: UInt32.self)
         size = try reader.unsigned()
-        mtime = Timestamp(nanoseconds: try reader.signed())
+        mtime = try Timestamp(from: &reader)
         switch kind {
         case .file: content = .blob(try reader.digest())
         case .directory:

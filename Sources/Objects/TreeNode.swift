@@ -1,6 +1,7 @@
 /// One stored piece of a directory. Layout: `docs/FORMAT.md`, "Tree nodes".
 ///
 ///     leaf  = [1, 0, [entry, …]]                                  entries in order of name
+///     leaf  = [2, 0, [entry, …]]                                  the same, if an entry has a wide time
 ///     inner = [1, level, [[last_name, digest, count, files, bytes], …]]   children in order of last_name
 ///
 /// A directory is cut into leaves where ``NameHash`` says so, and their list is cut in the same way into
@@ -31,6 +32,8 @@ public enum TreeNode: Hashable, Sendable {
     }
 
     public static let formatNumber: UInt64 = 1
+    /// Of a leaf with an entry that release 0.1 cannot read: it refuses the leaf by this number, as one it does not know.
+    public static let wideFormatNumber: UInt64 = 2
     /// A node is cut after this many items even where no name's hash says so.
     public static let itemCountMax = 512
     /// 512 to the power of 8 exceeds any directory: a deeper tree is not one Firn wrote.
@@ -70,11 +73,18 @@ public enum TreeNode: Hashable, Sendable {
         }
     }
 
+    private var format: UInt64 {
+        guard case .leaf(let entries) = self, entries.contains(where: \.hasWideTime) else {
+            return TreeNode.formatNumber
+        }
+        return TreeNode.wideFormatNumber
+    }
+
     /// The canonical bytes; their SHA-256 names the node.
     public func encoded() -> [UInt8] {
         var writer = CBORWriter()
         writer.array(count: 3)
-        writer.unsigned(TreeNode.formatNumber)
+        writer.unsigned(format)
         writer.unsigned(UInt64(level))
         switch self {
         case .leaf(let entries):
@@ -99,7 +109,7 @@ public enum TreeNode: Hashable, Sendable {
         var reader = CBORReader(bytes)
         try reader.array(of: 3)
         let format = try reader.unsigned()
-        guard format == TreeNode.formatNumber else {
+        guard format == TreeNode.formatNumber || format == TreeNode.wideFormatNumber else {
             throw ObjectError(.malformed, "tree node of unknown format \(format)")
         }
         let level = try reader.unsigned(as: Int.self)
@@ -111,6 +121,7 @@ public enum TreeNode: Hashable, Sendable {
         } else {
             self = .inner(level: level, try TreeNode.decodeChildren(count, from: &reader))
         }
+        guard format == self.format else { throw reader.malformed("not a node of format \(format)") }
         try reader.end()
     }
 

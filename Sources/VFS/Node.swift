@@ -31,6 +31,9 @@ class Node: @unchecked Sendable {
 
     func attributes() throws(VFSError) -> Attributes { throw .stale }
 
+    /// When it was made; nil where nobody has kept that, as of everything that is sealed.
+    func birthTime() throws(VFSError) -> Timestamp? { nil }
+
     func change(_ change: SetAttributes, handle: FileHandle?, by caller: Caller) throws(VFSError) {
         throw .readOnly
     }

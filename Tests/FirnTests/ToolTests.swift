@@ -253,6 +253,41 @@ import Testing
         #expect(!left.contains { $0.contains("partial") })
     }
 
+    @Test func `an archive is written to standard output under its other name, and into a fifo`() throws {
+        let tool = try makeStore()
+        let script = """
+            set -e; cd '\(directory.path)'; mkfifo fifo
+            \(Tool.path) export two /dev/stdout | tar -tf - > piped
+            \(Tool.path) export two /dev/stdout > stdout.tar; tar -tf stdout.tar > file
+            tar -tf fifo > read & \(Tool.path) export two fifo > /dev/null; wait
+            cmp piped file; cmp piped read; test -p fifo; grep -q d/b piped
+            """
+        let process = try Shell.run(
+            "/usr/bin/env", "FIRN_STORE=\(directory.appending("store"))", "/bin/sh", "-c", script)
+        #expect(process.status == 0, "\(String(decoding: process.errors, as: UTF8.self))")
+        #expect(try tool.run("verify").status == 0)
+    }
+
+    @Test(.enabled(if: TestHost.isRoot, "only root makes devices"))
+    func `a device is written into and stays, a disk only if that is asked for`() throws {
+        let tool = try makeStore()
+        // Copies of /dev/null, and a disk that no driver has.
+        let script = "cd '\(directory.path)'; mknod null c 1 3; mknod null.tar.gz c 1 3; mknod disk b 240 77"
+        try #require(try Shell.run("/bin/sh", "-ec", script).status == 0)
+        for (name, option) in [("null", "--force"), ("null.tar.gz", "--force"), ("null", "--json")] {
+            let outcome = try tool.run("export", "two", name, option)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+        }
+        #expect(try tool.run("export", "two", "disk").errors.contains("disk: it is a disk"))
+        #expect(try tool.run("export", "two", "disk", "--force").status != 0)
+        let kinds = try Shell.run(
+            "/bin/sh", "-c", "cd '\(directory.path)'; stat -c '%F %t:%T' null null.tar.gz disk; ls -a")
+        #expect(
+            kinds.text.hasPrefix(
+                "character special file 1:3\ncharacter special file 1:3\nblock special file f0:4d\n"))
+        #expect(!kinds.text.contains("partial"))
+    }
+
     @Test func `names that are not UTF-8 can be typed and come out as they are`() throws {
         try tool.run("init", "store")
         let script = """

@@ -45,6 +45,7 @@ extension FuzzTarget {
                     let period = try RetentionPeriod(parsing: String(decoding: bytes, as: UTF8.self))
                     for time in [Int64.min, -1, 0, 1_763_632_205_000_000_001, .max] {
                         _ = period.before(Timestamp(nanoseconds: time))
+                        _ = period.before(Timestamp(seconds: time, nanoseconds: 0))
                     }
                     return period
                 } encode: {

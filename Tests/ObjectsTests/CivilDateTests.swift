@@ -20,6 +20,19 @@ import Testing
     @Test func `the ends of the range have dates`() {
         #expect(CivilDate(Timestamp(nanoseconds: .min)).timeText == "1677-09-21T00:12:43Z")
         #expect(CivilDate(Timestamp(nanoseconds: .max)).timeText == "2262-04-11T23:47:16Z")
+        let first = CivilDate(Timestamp(seconds: .min, nanoseconds: 0))
+        let last = CivilDate(Timestamp(seconds: .max, nanoseconds: 0))
+        #expect(first.timeText == "-292277022657-01-27T08:29:52Z")
+        #expect(last.timeText == "292277026596-12-04T15:30:07Z")
+        #expect(first.timestamp == Timestamp(seconds: .min, nanoseconds: 0))
+        #expect(last.timestamp == Timestamp(seconds: .max, nanoseconds: 0))
+    }
+
+    @Test(arguments: [
+        (-62_167_219_201, "-0001-12-31"), (-62_167_219_200, "0000-01-01"), (253_402_300_800, "10000-01-01"),
+    ])
+    func `years have four digits and more, and a sign before the year 0`(seconds: Int64, text: String) {
+        #expect(CivilDate(Timestamp(seconds: seconds, nanoseconds: 0)).dateText == text)
     }
 
     @Test func `the days of 500 years follow each other`() {

@@ -13,15 +13,17 @@ import Testing
     static let cases =
         [
             ("empty", TreeNode.empty), ("one file", Sample.oneFile), ("every kind", Sample.everyKind),
-            ("inner", Sample.inner),
+            ("inner", Sample.inner), ("wide times", Sample.wideTimes),
         ]
         .map { name, node in
             Case(testDescription: name, bytes: node.encoded()) { bytes throws(ObjectError) in
                 try TreeNode(decoding: bytes).encoded()
             }
         }
-        + [("first manifest", Sample.firstManifest), ("full manifest", Sample.fullManifest)].map {
-            name, manifest in
+        + [
+            ("first manifest", Sample.firstManifest), ("full manifest", Sample.fullManifest),
+            ("wide manifest", Sample.wideManifest),
+        ].map { name, manifest in
             Case(testDescription: name, bytes: manifest.encoded()) { bytes throws(ObjectError) in
                 try Manifest(decoding: bytes).encoded()
             }

@@ -2,7 +2,7 @@ import Objects
 import Testing
 
 @Suite struct ManifestTests {
-    @Test(arguments: [Sample.firstManifest, Sample.fullManifest])
+    @Test(arguments: [Sample.firstManifest, Sample.fullManifest, Sample.wideManifest])
     func `a manifest round trips`(manifest: Manifest) throws {
         let bytes = manifest.encoded()
         let decoded = try Manifest(decoding: bytes)
@@ -13,6 +13,7 @@ import Testing
 
     @Test(arguments: [
         (Sample.firstManifest, "01805fad3d79252f4b0d2e940930138ab8916b4349ed705ceed6783146a40082"),
+        (Sample.wideManifest, "8a431091c83a5f98de8c4697e7ad2b13f5d23ea3df572bda1ce92305b80ed1d2"),
         (Sample.fullManifest, "9939f736880ef279a3b89c2162b861c88899d229c1d8948a5b27db4252d9808c"),
     ])
     func `the digests of known manifests are pinned`(manifest: Manifest, hex: String) {
@@ -70,9 +71,19 @@ import Testing
 
     @Test func `a format of the future is refused by its number`() {
         var bytes = Sample.firstManifest.encoded()
-        bytes[1] = 2
+        bytes[1] = 3
         let error = #expect(throws: ObjectError.self) { try Manifest(decoding: bytes) }
-        #expect(error?.message == "manifest of unknown format 2")
+        #expect(error?.message == "manifest of unknown format 3")
+    }
+
+    @Test func `the second format is for roots whose time needs it, and for no others`() {
+        for (manifest, other) in [(Sample.firstManifest, 2), (Sample.wideManifest, 1)] as [(Manifest, UInt8)]
+        {
+            var bytes = manifest.encoded()
+            bytes[1] = other
+            let error = #expect(throws: ObjectError.self) { try Manifest(decoding: bytes) }
+            #expect(error?.code == .malformed)
+        }
     }
 
     private func expectMalformed(

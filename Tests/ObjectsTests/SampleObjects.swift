@@ -62,6 +62,15 @@ enum Sample {
                 digest: digest(of: "right"), count: 1, files: 0, bytes: .max),
         ])
 
+    /// Times on both sides of what 64 bits of nanoseconds hold.
+    static let wideTimes: TreeNode = {
+        var entries = ["a", "b", "c"].map { file(FileName(literal: $0)) }
+        entries[0].mtime = Timestamp(seconds: .min, nanoseconds: 0)
+        entries[1].mtime = Timestamp(nanoseconds: .max)
+        entries[2].mtime = Timestamp(seconds: 9_223_372_036, nanoseconds: 854_775_808)
+        return .leaf(entries)
+    }()
+
     static let root = TreeEntry(
         name: .root, kind: .directory, mode: 0o755, uid: 1000, gid: 100, size: 8192,
         mtime: Timestamp(nanoseconds: 1_763_632_205_000_000_000),
@@ -70,6 +79,12 @@ enum Sample {
     static let firstManifest = Manifest(
         root: root, parent: nil, time: Timestamp(nanoseconds: 1_763_632_205_000_000_001), author: "",
         message: "")
+
+    static let wideManifest: Manifest = {
+        var manifest = firstManifest
+        manifest.root.mtime = Timestamp(seconds: .min, nanoseconds: 999_999_999)
+        return manifest
+    }()
 
     static let fullManifest = Manifest(
         root: root, parent: firstManifest.digest, time: Timestamp(nanoseconds: -5), author: "mara@gpu3",

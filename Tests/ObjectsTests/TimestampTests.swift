@@ -18,12 +18,36 @@ import Testing
         #expect(time.subsecond == subsecond)
     }
 
-    @Test func `times beyond the range become its nearest end`() {
-        #expect(Timestamp(seconds: .max, nanoseconds: 0).nanoseconds == .max)
-        #expect(Timestamp(seconds: .min, nanoseconds: 999_999_999).nanoseconds == .min)
-        #expect(Timestamp(seconds: 9_223_372_036, nanoseconds: 999_999_999).nanoseconds == .max)
-        #expect(Timestamp(seconds: 9_223_372_037, nanoseconds: 0).nanoseconds == .max)
-        #expect(Timestamp(seconds: -9_223_372_037, nanoseconds: 0).nanoseconds == .min)
+    @Test(
+        arguments: [
+            (.max, 0, .max), (.min, 999_999_999, .min), (9_223_372_036, 854_775_808, .max),
+            (9_223_372_037, 0, .max), (-9_223_372_037, 145_224_191, .min), (10_413_792_000, 1, .max),
+        ] as [(Int64, Int64, Int64)])
+    func `what 64 bits of nanoseconds cannot hold is exact, and their nearest end as one number`(
+        seconds: Int64, subsecond: Int64, nearest: Int64
+    ) {
+        let time = Timestamp(seconds: seconds, nanoseconds: subsecond)
+        #expect((time.seconds, time.subsecond) == (seconds, subsecond))
+        #expect(time.exactNanoseconds == nil)
+        #expect(time.nanoseconds == nearest)
+        #expect((time < Timestamp(nanoseconds: 0)) == (seconds < 0))
+    }
+
+    @Test(arguments: [
+        (9_223_372_036, 854_775_807, Int64.max), (-9_223_372_037, 145_224_192, .min), (1, -1, 999_999_999),
+        (0, 2_500_000_000, 2_500_000_000), (0, -2_500_000_000, -2_500_000_000),
+    ])
+    func `what they can hold is one number`(seconds: Int64, subsecond: Int64, nanoseconds: Int64) {
+        let time = Timestamp(seconds: seconds, nanoseconds: subsecond)
+        #expect(time.exactNanoseconds == nanoseconds)
+        #expect(time == Timestamp(nanoseconds: nanoseconds))
+    }
+
+    @Test func `what lies beyond 64 bits of seconds becomes their nearest end`() {
+        let last = Timestamp(seconds: .max, nanoseconds: 999_999_999)
+        #expect(Timestamp(seconds: .max, nanoseconds: 1_000_000_000) == last)
+        #expect(Timestamp(seconds: .min, nanoseconds: -1) == Timestamp(seconds: .min, nanoseconds: 0))
+        #expect(Timestamp(seconds: .min, nanoseconds: 0) < Timestamp(seconds: .min, nanoseconds: 1))
     }
 }
 

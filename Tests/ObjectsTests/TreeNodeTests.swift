@@ -2,7 +2,7 @@ import Objects
 import Testing
 
 @Suite struct TreeNodeTests {
-    @Test(arguments: [TreeNode.empty, Sample.oneFile, Sample.everyKind, Sample.inner])
+    @Test(arguments: [TreeNode.empty, Sample.oneFile, Sample.everyKind, Sample.inner, Sample.wideTimes])
     func `a node round trips`(node: TreeNode) throws {
         let bytes = node.encoded()
         let decoded = try TreeNode(decoding: bytes)
@@ -24,10 +24,54 @@ import Testing
                 + "5820" + "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" + "f6")
     }
 
+    /// All but the time and what follows it.
+    private static let beginning = "8189416101" + "1901a4" + "1903e8" + "1903e8" + "05"
+    private static let ending = "5820" + Sample.digest(of: "hello").hex + "f6"
+
+    @Test func `a time of the year 2300 is seconds and nanoseconds, in a node of format 2`() {
+        var entry = Sample.file(FileName(literal: "a"))
+        entry.mtime = Timestamp(seconds: 10_413_792_000, nanoseconds: 1)
+        let node = TreeNode.leaf([entry])
+        #expect(
+            Hex.encode(node.encoded())
+                == "830200" + TreeNodeTests.beginning + "821b000000026cb5db0001" + TreeNodeTests.ending)
+        #expect(
+            Digest.of(node.encoded()).hex
+                == "38d9f5bb2e91efaf7f3675f47cceb7515bfded07beba4d7318a111628d2558a9")
+    }
+
+    @Test(arguments: [
+        // One number would do: the last and the first moment that it can hold, and one between.
+        "821b0000000225c17d041a32f2d7ff", "823b0000000225c17d041a08a7f200", "820000",
+        "821b000000026cb5db001a3b9aca00", "821b000000026cb5db0020", "821b000000026cb5db00f6",
+        "811b000000026cb5db00", "831b000000026cb5db000101", "80", "f6",
+        "1bffffffffffffffff", "3bffffffffffffffff", "821bffffffffffffffff00", "82821b000000026cb5db000101",
+    ])
+    func `a time in any other form is refused`(time: String) throws {
+        for format in ["01", "02"] {
+            let hex = "83\(format)00" + TreeNodeTests.beginning + time + TreeNodeTests.ending
+            let bytes = try #require(Hex.decode(hex))
+            let error = #expect(throws: ObjectError.self) { try TreeNode(decoding: bytes) }
+            #expect(error?.code == .malformed)
+        }
+    }
+
+    @Test func `the second format is for times that need it, and for no others`() {
+        for (node, other) in [(Sample.oneFile, 2), (Sample.inner, 2), (Sample.wideTimes, 1)]
+            as [(TreeNode, UInt8)]
+        {
+            var bytes = node.encoded()
+            bytes[1] = other
+            let error = #expect(throws: ObjectError.self) { try TreeNode(decoding: bytes) }
+            #expect(error?.code == .malformed)
+        }
+    }
+
     @Test(arguments: [
         (TreeNode.empty, "c3b43ab34aaafcd9537e8143037b0472ac727cb59eedaa9e0d02ed31a6064373"),
         (Sample.oneFile, "0e81cabc7a7aea3cdebc83ce355a326fea87a74a9b333b3b66188d55b5037c4e"),
         (Sample.everyKind, "b1391252e5ce36b84c410227cf0b07119d285a2319ff10772f3e77aaaa5adaff"),
+        (Sample.wideTimes, "95794167e3a38795c4336e67f34598bf2033b88a086c79b877c3942cca42bc0d"),
         (Sample.inner, "826152208a26d2adce81f09b27aad3f4836f69a93350515ea56f7726a8c5f9aa"),
     ])
     func `the digests of known nodes are pinned`(node: TreeNode, hex: String) {
@@ -91,7 +135,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "83020080", "83000080", "830109818501", "82010080", "8301008000", "84010080f6", "", "f6", "8301",
+        "83020080", "83030080", "83000080", "830109818501", "82010080", "8301008000", "84010080f6", "", "f6",
+        "8301",
         "83010180", "8301009b7fffffffffffffff", "8301009affffffff", "831801008080",
     ])
     func `what is not a node is refused`(hex: String) throws {

@@ -242,7 +242,7 @@ complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "fir
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn du" version' -l 'version' -d 'Show the version.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn du" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_positional "firn export" -eq 1' -F
-complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn export" force' -l 'force' -d 'Replace a tar file that exists.'
+complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn export" force' -l 'force' -d 'Replace a tar file that exists, or write over a disk.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn export" store' -l 'store' -d 'The store, or a mount of it (default: FIRN_STORE, else the mount you are in).' -rfa '(__firn_complete_directories)'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn export" json' -l 'json' -d 'Print a JSON document instead of text.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn export" version' -l 'version' -d 'Show the version.'

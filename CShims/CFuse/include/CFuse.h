@@ -71,6 +71,27 @@ int firn_reply_open_passthrough(fuse_req_t request, uint64_t handle, int32_t bac
 int firn_reply_create_passthrough(fuse_req_t request, const struct fuse_entry_param *entry,
                                   uint64_t handle, int32_t backing);
 
+// Time of birth (Linux 6.6): FUSE_STATX arrives as FUSE_GETATTR.
+
+// Whether the request that the calling thread is at is one, to be answered by firn_reply_statx.
+int firn_request_wants_birth(void);
+// Like fuse_reply_attr. `birth` is NULL where there is none.
+int firn_reply_statx(fuse_req_t request, const struct stat *attr, double timeout, const struct timespec *birth);
+
+// What a FUSE_IOCTL asks for. See: `man 2 ioctl_iflags`, linux/fs.h.
+enum firn_ioctl {
+    FIRN_IOCTL_OTHER,
+    FIRN_IOCTL_GET_FLAGS,  // out: 32 bits
+    FIRN_IOCTL_SET_FLAGS,  // in: 32 bits
+    FIRN_IOCTL_GET_XFLAGS, // out: struct fsxattr
+    FIRN_IOCTL_SET_XFLAGS, // in: struct fsxattr
+};
+enum firn_ioctl firn_ioctl_kind(unsigned int command);
+// Answers one that gets flags: none are set, and nothing else is either.
+int firn_reply_no_flags(fuse_req_t request, enum firn_ioctl kind);
+// Whether one that sets flags, with `size` bytes at `in`, sets anything.
+int firn_ioctl_sets_any(enum firn_ioctl kind, const void *in, size_t size);
+
 // Among the flags of FUSE_SETXATTR, beside those of `man 2 setxattr`: take the set-group-id bit away.
 #define FIRN_XATTR_KILL_SGID (1 << 30)
 

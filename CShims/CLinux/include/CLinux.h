@@ -51,6 +51,10 @@ int firn_fsetxattr(int fd, const char *name, const void *value, size_t size, int
 long firn_flistxattr(int fd, char *names, size_t size);
 int firn_fremovexattr(int fd, const char *name);
 
+// man 2 statx, STATX_BTIME, of a name in a directory (symlinks are not followed) or, with an empty path, of what the
+// descriptor has open. Returns 1, or 0 where the filesystem keeps no time of birth.
+int firn_birth_time(int directory, const char *path, int64_t *seconds, int64_t *nanoseconds);
+
 // man 2 umount2; detach is MNT_DETACH.
 int firn_unmount(const char *path, int detach);
 // Blocks SIGTERM, SIGINT and SIGHUP, and no other signal, for every thread made afterwards; ignores SIGPIPE and

@@ -27,9 +27,12 @@ extension Session {
         }
         table.getattr = { request, node, _ in
             guard let request = Request(request) else { return }
+            let wantsBirth = firn_request_wants_birth() != 0
             request.answer("getattr") { (reply) throws(VFSError) in
                 let (attributes, lifetime) = try request.fileSystem.attributes(NodeID(node))
-                reply.attributes(attributes, lifetime)
+                guard wantsBirth else { return reply.attributes(attributes, lifetime) }
+                reply.attributes(
+                    attributes, birth: try request.fileSystem.birthTime(NodeID(node)), lifetime)
             }
         }
         table.setattr = { request, node, status, valid, info in

@@ -11,6 +11,7 @@ extension Session {
         addFiles(to: &table)
         addDirectories(to: &table)
         addExtendedAttributes(to: &table)
+        addFlags(to: &table)
         return table
     }
 
@@ -22,7 +23,7 @@ extension Session {
                 UInt32(FUSE_CAP_ASYNC_READ) | UInt32(FUSE_CAP_ATOMIC_O_TRUNC) | UInt32(FUSE_CAP_DONT_MASK)
                 | UInt32(FUSE_CAP_READDIRPLUS) | UInt32(FUSE_CAP_READDIRPLUS_AUTO)
                 | UInt32(FUSE_CAP_PARALLEL_DIROPS) | UInt32(FUSE_CAP_POSIX_ACL) | UInt32(FUSE_CAP_ASYNC_DIO)
-                | UInt32(FUSE_CAP_EXPLICIT_INVAL_DATA)
+                | UInt32(FUSE_CAP_EXPLICIT_INVAL_DATA) | UInt32(FUSE_CAP_IOCTL_DIR)
             connection.pointee.want = wanted & offered
             connection.pointee.max_background = 64
             connection.pointee.congestion_threshold = 48

@@ -72,8 +72,7 @@ public struct RetentionPeriod: Hashable, Sendable, CustomStringConvertible {
         let month = (monthsSinceZero % 12 + 12) % 12
         let dayNumber = CivilDate.dayNumber(
             year: (monthsSinceZero - month) / 12, month: month + 1, day: date.day - days)
-        let secondOfDay = Int(time.seconds) - date.dayNumber * CivilDate.secondsPerDay
-        let seconds = dayNumber * CivilDate.secondsPerDay + secondOfDay - hours * 3600
-        return Timestamp(seconds: Int64(seconds), nanoseconds: time.subsecond)
+        let seconds = CivilDate.seconds(day: dayNumber, second: date.secondOfDay - hours * 3600)
+        return Timestamp(seconds: seconds, nanoseconds: time.subsecond)
     }
 }

@@ -198,7 +198,8 @@ private struct Sealing {
     /// Now, but never before the version that came before: a clock that was set back must not turn the order
     /// of versions around.
     private func time() throws(StoreError) -> Timestamp {
-        let now = store.now()
+        // A version's time is one number of nanoseconds, in its manifest and in the catalog.
+        let now = Timestamp(nanoseconds: store.now().nanoseconds)
         guard let latest = try store.catalog.latestVersion() else { return now }
         return max(now, latest.manifest.time)
     }

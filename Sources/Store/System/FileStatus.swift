@@ -1,3 +1,4 @@
+internal import CLinux
 public import Glibc
 public import Objects
 public import SystemPackage
@@ -49,6 +50,25 @@ extension Syscall {
     /// See: `man 2 fstat`.
     public static func status(_ descriptor: Descriptor) throws(Errno) -> FileStatus {
         FileStatus(try stat(descriptor.fd))
+    }
+
+    /// When the file was made; nil where the filesystem does not say. See: `man 2 statx`, STATX_BTIME; symlinks are not
+    /// followed.
+    public static func birthTime(_ place: Place) throws(Errno) -> Timestamp? {
+        try beneath(place.fd, place.path, birthTime)
+    }
+
+    /// The same of an open file.
+    public static func birthTime(_ descriptor: Descriptor) throws(Errno) -> Timestamp? {
+        try birthTime(descriptor.fd, "")
+    }
+
+    private static func birthTime(
+        _ directory: Int32, _ path: UnsafePointer<CChar>
+    ) throws(Errno) -> Timestamp? {
+        var (seconds, nanoseconds): (Int64, Int64) = (0, 0)
+        let isKnown = try check { firn_birth_time(directory, path, &seconds, &nanoseconds) } == 1
+        return isKnown ? Timestamp(seconds: seconds, nanoseconds: nanoseconds) : nil
     }
 }
 

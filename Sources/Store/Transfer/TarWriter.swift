@@ -116,10 +116,11 @@ struct TarWriter {
 
     /// Seconds with nine digits after the point, as a number: half a second before 1970 is -0.5.
     private static func decimal(_ time: Timestamp) -> String {
-        let (seconds, rest) = time.nanoseconds.magnitude.quotientAndRemainder(dividingBy: 1_000_000_000)
-        let digits = String(rest)
+        let (isNegative, goesBack) = (time.seconds < 0, time.seconds < 0 && time.subsecond > 0)
+        let seconds = (goesBack ? time.seconds + 1 : time.seconds).magnitude
+        let digits = String(goesBack ? 1_000_000_000 - time.subsecond : time.subsecond)
         let zeros = String(repeating: "0", count: 9 - digits.count)
-        return "\(time.nanoseconds < 0 ? "-" : "")\(seconds).\(zeros)\(digits)"
+        return "\(isNegative ? "-" : "")\(seconds).\(zeros)\(digits)"
     }
 }
 

@@ -2,7 +2,7 @@ public import Objects
 public import Store
 internal import SystemPackage
 
-// FUSE_LOOKUP, FUSE_FORGET, FUSE_GETATTR, FUSE_SETATTR, FUSE_READLINK, FUSE_STATFS
+// FUSE_LOOKUP, FUSE_FORGET, FUSE_GETATTR, FUSE_STATX, FUSE_SETATTR, FUSE_READLINK, FUSE_STATFS
 extension FileSystem {
     /// The entry of a name. The kernel holds one more lookup of it when this returns.
     ///
@@ -50,6 +50,9 @@ extension FileSystem {
         let node = try node(id)
         return (try node.attributes(), node.lifetime)
     }
+
+    /// When it was made; nil where that is not known. See: `man 2 statx`, STATX_BTIME.
+    public func birthTime(_ id: NodeID) throws(VFSError) -> Timestamp? { try node(id).birthTime() }
 
     public func setAttributes(
         _ id: NodeID, _ change: SetAttributes, handle: HandleID?, by caller: Caller

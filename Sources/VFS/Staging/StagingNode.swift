@@ -129,6 +129,8 @@ final class StagingNode: Node, @unchecked Sendable {
 
     override func attributes() throws(VFSError) -> Attributes { try tree.attributes(of: self) }
 
+    override func birthTime() throws(VFSError) -> Timestamp? { try tree.birthTime(of: self) }
+
     override func change(_ change: SetAttributes, handle: FileHandle?, by caller: Caller) throws(VFSError) {
         try tree.change(self, change, by: caller)
     }

@@ -57,6 +57,19 @@ extension StagingTree {
         return attributes
     }
 
+    /// The backing file's: of a sealed file that was changed since, when it was changed first.
+    func birthTime(of node: StagingNode) throws(VFSError) -> Timestamp? {
+        try lock.withLock { _ throws(VFSError) in
+            guard node.isUpper else { return nil }
+            guard node === root || table.isLinked(node) || node.file?.isBlob == false else { return nil }
+            return try withBacking(node) { place throws(Errno) in
+                try Syscall.birthTime(place)
+            } open: { file throws(Errno) in
+                try Syscall.birthTime(file)
+            }
+        }
+    }
+
     func change(_ node: StagingNode, _ change: SetAttributes, by caller: Caller) throws(VFSError) {
         try workspace.gate.pass { () throws(VFSError) in
             try requireUsable()

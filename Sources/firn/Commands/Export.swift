@@ -12,8 +12,9 @@ extension Firn {
             abstract: "Copy a version out, as a directory or as a tar archive.",
             discussion: """
                 The target is a directory, which must be new or empty; a tar archive, which is a file whose name \
-                ends in .tar, or in .tar.gz or .tar.zst to be compressed; or - for a tar archive on standard output. Modes, owners, times, links, holes and extended attributes \
-                are kept. This needs no mount.
+                ends in .tar, or in .tar.gz or .tar.zst to be compressed; or - for a tar archive on standard \
+                output. Into a device or a fifo a tar archive is written. Modes, owners, times, links, holes and \
+                extended attributes are kept. This needs no mount.
 
                 EXAMPLES:
                   firn export baseline ~/baseline
@@ -27,19 +28,21 @@ extension Firn {
 
         @Argument(
             help: ArgumentHelp(
-                "A directory, a file ending in .tar, .tar.gz or .tar.zst, or -.", valueName: "target"),
+                "A directory, a file ending in .tar, .tar.gz or .tar.zst, a device, or -.",
+                valueName: "target"),
             completion: .file())
         var target: PathArgument
 
-        @Flag(help: "Replace a tar file that exists.")
+        @Flag(help: "Replace a tar file that exists, or write over a disk.")
         var force = false
 
         @OptionGroup var common: StoreOptions
 
         func run() throws {
-            let isStream = target.text == "-"
+            let existing = target.text == "-" ? .standardOutput : ArchiveTarget(RawPath(target.bytes))
+            let isStream = if case .standardOutput = existing { true } else { false }
             if isStream, StandardOutput.isTerminal {
-                throw UsageError("a tar archive is not for a terminal", hint: "pipe it, or name a .tar file")
+                throw Export.terminalRefused
             }
             let compression = try self.compression()
             let store = try common.openForReading()
@@ -49,7 +52,10 @@ extension Firn {
             let summary: ExportSummary
             if isStream {
                 summary = try store.export(
-                    found.version, path: found.path, toTar: STDOUT_FILENO, progress: bar.progress)
+                    found.version, path: found.path, toTar: STDOUT_FILENO, compression: compression ?? .none,
+                    progress: bar.progress)
+            } else if case .special(let isDisk) = existing {
+                summary = try writeInto(found, isDisk: isDisk, compression ?? .none, store, bar.progress)
             } else if let compression {
                 summary = try writeFile(found, compression, store, bar.progress)
             } else {
@@ -89,6 +95,30 @@ extension Firn {
             }
             return nil
         }
+
+        /// What was in a fifo's or a device's place stays there.
+        private func writeInto(
+            _ found: SealedPath, isDisk: Bool, _ compression: ArchiveCompression, _ store: Store,
+            _ progress: Progress
+        ) throws -> ExportSummary {
+            guard force || !isDisk else {
+                throw StoreError(
+                    .invalidInput, "it is a disk, and what it holds would be lost", subject: target.text,
+                    hint: "give --force to write over it")
+            }
+            let device = try system("write to") { () throws(Errno) in
+                try ArchiveTarget.open(RawPath(target.bytes), isDisk: isDisk)
+            }
+            guard isatty(device.fd) == 0 else { throw Export.terminalRefused }
+            let summary = try store.export(
+                found.version, path: found.path, toTar: device.fd, compression: compression,
+                progress: progress)
+            if isDisk { try system("sync") { () throws(Errno) in try Syscall.sync(device.fd) } }
+            return summary
+        }
+
+        private static let terminalRefused = UsageError(
+            "a tar archive is not for a terminal", hint: "pipe it, or name a .tar file")
 
         /// The file gets its name when it is complete.
         private func writeFile(

@@ -37,6 +37,52 @@ struct AttributesTests {
     }
 
     @Test
+    func `times of any century are those of the filesystem below, staged and sealed`() throws {
+        try MountedStore.with { mount in
+            // ext4 ends in 1901 and 2446; nanoseconds in 64 bits would in 1677 and 2262.
+            let days = [
+                "1500-01-01", "1677-09-21", "1901-12-14", "2262-04-12", "2300-01-01", "2446-05-10",
+                "2500-01-01",
+            ]
+            let ends = ["@9223372036.854775808", "@15032385535.999999999"]
+            let times = days.map { "\($0)T12:34:56.123456789Z" } + ends
+            let fill = """
+                cd "$1"; shift; mkdir d; for time; do touch -d "$time" "$time"; done
+                ln -s target l; touch -h -d 2300-01-01T00:00:00.5Z l; touch -d 2400-02-29 d .
+                """
+            let below = mount.directory.appending("below")
+            try #require(mkdir(below, 0o755) == 0)
+            for place in [below, mount.staging] {
+                let outcome = try Shell.run(["/bin/sh", "-ec", fill, "sh", place] + times)
+                try #require(outcome.status == 0, "\(outcome.complaints)")
+            }
+            let list = { (path: String) throws in
+                try Shell.run([
+                    "/bin/sh", "-ec", "cd \"$1\"; TZ=UTC find . -printf '%p %T+\\n' | sort", "sh", path,
+                ]).text
+            }
+            let wanted = try list(below)
+            #expect(wanted.contains("2300-01-01+00:00:00.5"))
+            #expect(try list(mount.staging) == wanted)
+            try mount.commit()
+            for isRemounted in [false, true] {
+                if isRemounted { try mount.remount() }
+                #expect(try list(mount.staging) == wanted)
+                #expect(try list(mount.versions + "/latest/") == wanted)
+            }
+            #expect(try mount.run("ls", "--json", "latest:l").contains("2300-01-01T00:00:00.500000000Z"))
+            #expect(try mount.run("ls", "-l", "latest:l").contains("2300-01-01T00:00:00Z"))
+            let touched = try Shell.run([
+                "/usr/bin/touch", "-h", "-d", "2300-01-01T00:00:00.500000001Z", mount.staging + "/l",
+            ])
+            #expect(touched.status == 0)
+            try mount.commit()
+            #expect(try mount.run("diff", "v1", "v2").contains("l"))
+            try mount.run("verify")
+        }
+    }
+
+    @Test
     func `Firn's own attributes are neither listed nor read nor set`() throws {
         try MountedStore.with { mount in
             try mount.write("staging/a", "1")

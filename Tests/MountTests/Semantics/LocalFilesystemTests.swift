@@ -305,6 +305,98 @@ struct LocalFilesystemTests {
         }
     }
 
+    @Test
+    func `below a path too long for one call, a daemon without descriptors is a limit of the system`() throws
+    {
+        try MountedStore.with { mount in
+            // 20 names of 250 bytes: the daemon goes there by way of directories that it opens.
+            let name = RawPath(Array(repeating: UInt8(ascii: "d"), count: 250))
+            var deep = try Syscall.open(at: AT_FDCWD, mount.place("staging"), O_RDONLY | O_DIRECTORY)
+            for _ in 0..<20 {
+                try Syscall.makeDirectory(at: deep.fd, name, mode: 0o755)
+                deep = try Syscall.open(at: deep.fd, name, O_RDONLY | O_DIRECTORY)
+            }
+            let file = RawPath("f")
+            let failed = try failures(mount) { () throws(Errno) in
+                _ = try Syscall.open(at: deep.fd, file, O_RDWR | O_CREAT)
+            } isIntact: {
+                try Syscall.names(at: deep.fd, .here).isEmpty
+            }
+            let modes = try failures(mount) { () throws(Errno) in
+                try Syscall.changeMode(at: deep.fd, file, 0o600)
+            } isIntact: {
+                try Syscall.stat(at: deep.fd, file).st_mode & 0o777 == 0
+            }
+            let names = try failures(mount) { () throws(Errno) in
+                try Syscall.rename(at: deep.fd, file, to: deep.fd, RawPath("g"), [])
+            } isIntact: {
+                try Syscall.names(at: deep.fd, .here).count == 1
+            }
+            #expect(failed > 0 && modes > 0 && names > 0)
+        }
+    }
+
+    // MARK: Flags, times of birth
+
+    @Test
+    func `no file has flags, and none can be given any`() throws {
+        try MountedStore.with { mount in
+            try mount.makeDirectory("staging/d")
+            try mount.write("staging/d/f", "1")
+            try mount.commit()
+            try mount.write("staging/d/g", "2")
+            let list = try Shell.run(["/usr/bin/lsattr", "-Rd", mount.staging, mount.versions + "/1/d/f"])
+            #expect(list.status == 0 && list.complaints.isEmpty, "\(list.complaints)")
+            for path in [mount.staging + "/d", mount.staging + "/d/f", mount.staging + "/d/g"] {
+                let shown = try Shell.run(["/usr/bin/lsattr", "-d", path]).text
+                #expect(shown == "---------------------- \(path)\n")
+                #expect(try Shell.run(["/usr/bin/chattr", "-i", path]).status == 0)
+                let extended = try Shell.run(["/usr/bin/lsattr", "-dp", path]).text
+                #expect(extended == "    0 \(shown)")
+                for flag in ["+i", "+a", "+d", "+A", "+C"] {
+                    let refused = try Shell.run(["/usr/bin/chattr", flag, path])
+                    #expect(refused.status != 0)
+                    #expect(refused.complaints.contains("Operation not supported"), "\(refused.complaints)")
+                }
+            }
+            try mount.write("staging/d/f", "3")
+            try mount.commit()
+        }
+    }
+
+    @Test
+    func `what is staged has a time of birth, which no other time moves`() throws {
+        try MountedStore.with { mount in
+            let before = time(nil)
+            try mount.write("staging/a", "1")
+            try mount.makeDirectory("staging/d")
+            try mount.commit()
+            try mount.write("staging/b", "2")
+            try Syscall.changeTimes(
+                at: AT_FDCWD, mount.place("staging/b"), access: .at(Timestamp(nanoseconds: 0)),
+                modification: .at(Timestamp(nanoseconds: 0)))
+            let births = { (paths: [String]) throws -> [Int] in
+                let outcome = try Shell.run(["/usr/bin/stat", "-L", "-c", "%W"] + paths)
+                #expect(outcome.status == 0, "\(outcome.complaints)")
+                return outcome.text.split(separator: "\n").map { Int($0) ?? -1 }
+            }
+            let sealed = mount.versions + "/1/a"
+            #expect(try births([sealed]) == [0])
+            let open = try mount.open("staging/gone", O_RDWR | O_CREAT)
+            try mount.unlink("staging/gone")
+            for _ in 0..<2 {
+                let found = try births([
+                    mount.staging + "/b", "/proc/\(getpid())/fd/\(open.fd)", mount.staging,
+                ])
+                #expect(found.count == 3)
+                #expect(found.allSatisfy { (before - 1...time(nil)).contains($0) }, "\(found)")
+            }
+            #expect(try mount.status("staging/b").st_mtim.tv_sec == 0)
+            #expect(try mount.status("staging/b").st_size == 1)
+            withExtendedLifetime(open) {}
+        }
+    }
+
     // MARK: Handles
 
     @Test

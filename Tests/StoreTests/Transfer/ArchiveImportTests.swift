@@ -70,6 +70,9 @@ import Testing
         compression: ArchiveCompression
     ) throws {
         try makeSource()
+        _ = try shell(
+            "cd source; touch -d 2300-01-01T00:00:00.123456789Z new*; touch -h -d 2400-02-29 link; touch -d 1901-12-14 a"
+        )
         let brought = try store.importTree(
             from: RawPath(directory.appending("source")), at: "data", into: fixture.workspace, force: false)
         let version = try fixture.commit()

@@ -32,6 +32,7 @@ import Testing
             setfattr -n user.empty a/b/file
             chown 1000:1001 a/b/file; chown -h 1002:1003 link
             touch -d 2001-02-03T04:05:06.123456789Z a/b/file a a/b empty; touch -d 1931-01-01T00:00:00.5Z sparse
+            touch -d 2300-01-01T00:00:00.123456789Z new*; touch -d 2400-02-29 pipe
             touch -h -d 2002-02-03T04:05:06.5Z link; touch -d 2003-02-03T04:05:06.7Z .
             """)
         try #require(outcome.status == 0, "\(String(decoding: outcome.errors, as: UTF8.self))")
