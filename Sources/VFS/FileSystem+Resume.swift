@@ -29,6 +29,8 @@ extension FileSystem {
 
     private struct Restoring {
         let known: RecordedMount
+        /// Of which the kernel has open files.
+        let isOpen: Set<NodeID>
         /// nil for what could not be had.
         var nodes: [NodeID: Node?] = [:]
         var nameless: [NodeID] = []
@@ -36,6 +38,7 @@ extension FileSystem {
 
         init(_ known: RecordedMount) {
             self.known = known
+            isOpen = Set(known.files.values.map(\.node))
         }
     }
 
@@ -65,6 +68,7 @@ extension FileSystem {
         if let tried = restoring.nodes[id] { return tried }
         guard let record = restoring.known.nodes[id] else { return nil }
         var found: Node?
+        var lost: [Stale] = []
         for link in record.names {
             guard let parent = try restore(link.parent, &restoring) else { continue }
             // The first of its names that still leads to it gives the node its number; others lead to that node, or
@@ -77,9 +81,16 @@ extension FileSystem {
                 found = node
             } else {
                 if let node { table.takeBack(node, ifItIs: id) }
-                restoring.stale.append(.name(parent: parent.id, name: link.name))
+                lost.append(.name(parent: parent.id, name: link.name))
             }
         }
+        // The kernel cannot say by which of its names it means one: see `StagingTree.rebase`.
+        if !lost.isEmpty, let parted = found, !restoring.isOpen.contains(id) {
+            table.takeBack(parted, ifItIs: id)
+            lost += record.names.map { .name(parent: $0.parent, name: $0.name) }
+            found = nil
+        }
+        restoring.stale += lost
         if record.names.isEmpty {
             found = try table.restoring(id) { () throws(VFSError) in
                 try staging.keptNode(id, inode: record.inode)

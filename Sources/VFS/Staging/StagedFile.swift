@@ -47,6 +47,12 @@ final class StagedFile: Sendable {
     /// Keeps a descriptor from now on.
     func keep(_ descriptor: Descriptor) { state.withLock { $0.descriptor = descriptor } }
 
+    /// Keeps none from now on, where the daemon is to do without: there is a name by which to open it again.
+    func letGo() {
+        guard let backing, !backing.keepsDescriptor else { return }
+        state.withLock { $0.descriptor = nil }
+    }
+
     /// The kernel alone has it open, and may write from now on.
     func startWriting() { state.withLock { $0.isWritable = true } }
 

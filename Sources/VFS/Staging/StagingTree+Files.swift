@@ -118,6 +118,11 @@ extension StagingTree {
             guard let blob = sealedBytes(node) else { throw .stale }
             return try stored { () throws(StoreError) in try store.blobs.open(blob.digest) }
         }
+        if node.isKeptUnlinked {
+            let unlinked = try stored { () throws(StoreError) in try workspace.unlinked.open(node.id.value) }
+            guard let unlinked else { throw .stale }
+            return unlinked
+        }
         let place = try place(node)
         return try called { () throws(Errno) in
             file.isWritable ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)

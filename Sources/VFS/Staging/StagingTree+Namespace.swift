@@ -371,7 +371,9 @@ extension StagingTree {
             try requireUsable()
             return try lock.withLock { links throws(VFSError) in
                 guard parent.isDirectory else { throw VFSError(.notDirectory) }
-                guard parent === root || table.isLinked(parent) else { throw .notFound }
+                guard parent === root || table.isLinked(parent) else {
+                    throw parent.isSuperseded ? .stale : .notFound
+                }
                 try materialize(parent)
                 return try body(&links)
             }

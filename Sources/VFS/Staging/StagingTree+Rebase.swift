@@ -7,8 +7,7 @@ extension StagingTree {
     /// A commit has sealed what was staged: nodes of `upper/` are nodes of the base now, but for files that stay
     /// staged. Numbers and open files stay.
     ///
-    /// - Returns: names that must be looked up again: all but one of a hard link's, which are files of their own
-    ///   from now on.
+    /// - Returns: names that must be looked up again: those of a hard link, which are files of their own from now on.
     func rebase() throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
             workspace.showSwapped()
@@ -41,10 +40,12 @@ extension StagingTree {
                 // It stays staged under all its names.
                 if upper.file.linkCount > 1, !node.isDirectory { links.byBacking[upper.file.inode] = node }
             } else if let entry = try baseEntry(name, in: directory) {
-                // A name whose number is another is that of another file now: only one name of a file keeps it.
-                let isSame = try baseNumber(name, in: directory) == node.inode
+                // A name whose number is another is that of another file now: only one name of a file keeps it. Where
+                // the kernel knows several of them it cannot say which one it means, so all are looked up again.
+                let isParted = node.isSuperseded || table.links(node).count > 1
+                let number = try baseNumber(name, in: directory)
                 node.file?.becomeBlob()
-                if isSame {
+                if !isParted, number == node.inode {
                     node.adopt(entry)
                 } else {
                     node.lastAttributes = Attributes(entry, inode: node.inode)
@@ -64,7 +65,7 @@ extension StagingTree {
         _ node: StagingNode, _ directory: StagingNode, _ name: FileName, _ stale: inout [Stale]
     ) {
         table.removeLink(directory, name)
-        node.isSuperseded = !table.isLinked(node)
+        node.isSuperseded = true
         stale.append(.name(parent: directory.id, name: name))
         // It has one link less.
         stale.append(.attributes(node.id))

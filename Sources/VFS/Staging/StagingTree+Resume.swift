@@ -14,6 +14,7 @@ extension StagingTree {
         // Where it cannot be done, at the limit of links or on a full disk, the file just does not outlive the
         // daemon; that is no reason to refuse what was asked.
         node.isKeptUnlinked = (try? workspace.unlinked.keep(kept, as: node.id.value)) != nil
+        if node.isKeptUnlinked { file.letGo() }
     }
 
     /// Takes that name away again: the file has another, or nobody has it open.

@@ -80,6 +80,15 @@ struct LimitsTests {
                 #expect(try files[index].read(4) == "gone")
                 try Syscall.sync(files[index].fd)
             }
+            // Nor are descriptors needed for those without a name: the supervisor's next daemon has one for them.
+            let nameless = try (0..<300).map { _ in try mount.open("staging", Syscall.nameless | O_RDWR) }
+            for index in 200..<500 { try mount.unlink("staging/f\(index)") }
+            for (index, file) in (nameless + files[200..<500]).enumerated() {
+                try file.write("nameless \(index)", at: 0)
+                #expect(try file.read(20).hasPrefix("nameless \(index)"))
+                #expect(try file.status.st_nlink == 0)
+                try Syscall.sync(file.fd)
+            }
             // Open for writing, so copied by the seal; and they go on.
             try mount.commit()
             #expect(try mount.read("versions/2/f100") == "100 written")
@@ -88,7 +97,7 @@ struct LimitsTests {
             try files[100].write("CHANGED", at: 0)
             #expect(try mount.read("staging/f100").hasPrefix("CHANGED"))
             #expect(try mount.read("versions/2/f100") == "100 written")
-            withExtendedLifetime((files, sealed)) {}
+            withExtendedLifetime((files, sealed, nameless)) {}
             try mount.run("verify")
         }
     }
