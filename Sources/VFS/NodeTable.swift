@@ -73,6 +73,11 @@ final class NodeTable: Sendable {
     /// All children the table has.
     func children(_ parent: Node) -> [FileName: Node] { state.withLock { _ in parent.children } }
 
+    /// Those of them that `isIncluded`, which is asked with the table's lock held.
+    func children(_ parent: Node, where isIncluded: (Node) -> Bool) -> [FileName: Node] {
+        state.withLock { _ in parent.children.filter { isIncluded($0.value) } }
+    }
+
     /// Adds `make()` as a child unless another thread was first; returns the one that is there.
     func child(_ parent: Node, _ name: FileName, orAdd make: (NodeID) -> Node) -> Node {
         state.withLock {

@@ -31,10 +31,11 @@ extension StagingTree {
     private func rebaseChildren(
         of directory: StagingNode, _ links: inout Links, _ stale: inout [Stale]
     ) throws(VFSError) {
-        for (name, child) in table.children(directory) {
-            guard let node = child as? StagingNode, node.isUpper || table.links(node).count > 1 else {
-                continue
-            }
+        let changed = table.children(directory) { child in
+            (child as? StagingNode)?.isUpper == true || child.links.count > 1
+        }
+        for (name, child) in changed {
+            guard let node = child as? StagingNode else { continue }
             if directory.isUpper, let upper = try probe(try place(directory, name)) {
                 node.adopt(upper)
                 // It stays staged under all its names.
