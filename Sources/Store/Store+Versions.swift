@@ -18,6 +18,19 @@ extension Store {
     /// nil where there is no such version, or no longer.
     public func version(_ digest: Digest) throws(StoreError) -> Version? { try catalog.version(digest) }
 
+    /// The versions that sealed this or a later generation of a workspace, oldest first.
+    public func versions(
+        of workspace: Workspace, since generation: UInt64
+    ) throws(StoreError) -> [Version] {
+        var found: [Version] = []
+        for generation in generation..<max(generation, workspace.generation) {
+            if let version = try catalog.version(workspace: workspace.name, generation: generation) {
+                found.append(version)
+            }
+        }
+        return found
+    }
+
     /// Every tag and the version it stands on.
     public func tags() throws(StoreError) -> [String: VersionNumber] { try catalog.tags() }
 

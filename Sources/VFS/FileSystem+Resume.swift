@@ -18,6 +18,7 @@ extension FileSystem {
         directories.resume(from: known.nextHandle)
         try finishMove(&known)
         finishedMoves.withLock { [movers = known.movers] in $0 = movers }
+        begunCommits.withLock { [commits = known.commits] in $0 = commits }
         var restoring = Restoring(known)
         for id in known.nodes.keys { try restore(id, &restoring) }
         reopen(known)

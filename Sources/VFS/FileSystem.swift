@@ -18,6 +18,8 @@ public final class FileSystem: Sendable {
     let unanswered = Lock([UInt64: HandleID]())
     /// The last daemon's last renames, by request.
     let finishedMoves = Lock(Set<UInt64>())
+    /// The last daemon's last commits by `.firn/commit`: the generation of staging that each began with.
+    let begunCommits = Lock([UInt64: UInt64]())
     private let parts = Lock(Parts())
     private let registration = Lock(BackingRegistration.none)
 

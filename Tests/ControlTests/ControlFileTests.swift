@@ -32,6 +32,30 @@ import Testing
         #expect(version.tags == ["m"])
     }
 
+    @Test func `a request that comes again after a daemon's death is done once`() throws {
+        let fixture = try StoreFixture(["a": [1]])
+        let engine = Engine(store: fixture.store, workspace: fixture.workspace)
+        let text = Array(#"{"message": "once", "params": {"lr": "1"}}"#.utf8)
+        let before = fixture.workspace.generation
+        guard case .committed(let version) = engine.commitJSON(text, caller: .current) else {
+            Issue.record("nothing was committed")
+            return
+        }
+        try fixture.write("b", [2])
+        guard case .committed(let again) = engine.commitJSON(text, caller: .current, begunWith: before) else {
+            Issue.record("it was committed")
+            return
+        }
+        #expect(again.number == version.number)
+        let generation = fixture.workspace.generation
+        guard case .committed(let next) = engine.commitJSON(text, caller: .current, begunWith: generation)
+        else {
+            Issue.record("it had not been committed since it began")
+            return
+        }
+        #expect(next.number > version.number)
+    }
+
     @Test func `the last outcome is kept with its whole message`() throws {
         let fixture = try StoreFixture(["a": [1]])
         let engine = Engine(store: fixture.store, workspace: fixture.workspace)

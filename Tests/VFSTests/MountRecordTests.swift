@@ -40,6 +40,8 @@ struct MountRecordTests {
         record.append(.closed(HandleID(4)))
         record.append(.openedDirectory(HandleID(5), NodeID(7)))
         record.append(.listed(HandleID(5), count: 12, name(6), position: -3))
+        record.append(.committing(request: 66, generation: 4))
+        record.append(.committing(request: 66, generation: 5))
         record.append(.moving(move(1, 2, inode: 70, request: 55)))
 
         let known = try MountRecord(in: memory).recorded()
@@ -54,6 +56,7 @@ struct MountRecordTests {
         let given = try #require(known.directories[HandleID(5)]?.given)
         #expect(given.count == 12 && given.last == name(6) && given.position == -3)
         #expect(known.movers == [33])
+        #expect(known.commits == [66: 4])
         #expect(known.unfinished == move(1, 2, inode: 70, request: 55))
         #expect(known.nextNode == 11)
         #expect(known.nextHandle == 6)

@@ -19,7 +19,7 @@ struct ResumeTests {
 
     private func fileSystem(over fixture: StoreFixture) throws -> FileSystem {
         let nothing = ControlFiles(
-            status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: { _, _ in .incomplete },
+            status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: { _, _, _ in .incomplete },
             commitWasCutShort: {})
         return try FileSystem(
             store: fixture.store, workspace: fixture.workspace, control: nothing,

@@ -33,7 +33,10 @@ extension Engine {
     /// - Parameters:
     ///   - bytes: all that was written so far.
     ///   - caller: who wrote it: the author.
-    public func commitJSON(_ bytes: [UInt8], caller: Caller) -> CommitJSONResult {
+    ///   - generation: where a daemon that died may have done it, the generation of staging that it began with.
+    public func commitJSON(
+        _ bytes: [UInt8], caller: Caller, begunWith generation: UInt64? = nil
+    ) -> CommitJSONResult {
         let request: CommitRequest
         do throws(StoreError) {
             guard let json = try Engine.document(bytes) else { return .incomplete }
@@ -42,8 +45,23 @@ extension Engine {
             record.keep(error, time: Store.clock())
             return .failed(error)
         }
-        do throws(StoreError) { return .committed(try commit(request, caller: caller).version) } catch {
-            return .failed(error)
+        do throws(StoreError) {
+            if let generation, let made = try version(of: request, by: caller, since: generation) {
+                return .committed(made)
+            }
+            return .committed(try commit(request, caller: caller).version)
+        } catch { return .failed(error) }
+    }
+
+    /// The version that such a request has made since `generation`. It holds what was staged when that came.
+    private func version(
+        of request: CommitRequest, by caller: Caller, since generation: UInt64
+    ) throws(StoreError) -> Version? {
+        let author = request.author.isEmpty ? caller.author : request.author
+        return try store.versions(of: workspace, since: generation).last { version in
+            let manifest = version.manifest
+            return manifest.message == request.message && manifest.run == request.run
+                && manifest.metadata == request.metadata && manifest.author == author
         }
     }
 

@@ -28,11 +28,13 @@ enum RecordedChange: Hashable, Sendable {
     case listed(HandleID, count: Int64, FileName, position: Int64?)
     case closed(HandleID)
     case closedDirectory(HandleID)
+    /// A request to `.firn/commit` is about to seal this generation of staging, or a later one.
+    case committing(request: UInt64, generation: UInt64)
 
     private enum Kind: UInt16 {
         case named = 1
         case nameless, unnamed, moving, moved, exchanged, dropped, opened, openedDirectory, listed, closed
-        case closedDirectory
+        case closedDirectory, committing
     }
 
     private static let headerByteCount = 48
@@ -72,6 +74,8 @@ enum RecordedChange: Hashable, Sendable {
             RecordedChange.write(.closed, (handle.value, 0, 0, 0), nil, nil, to: buffer)
         case .closedDirectory(let handle):
             RecordedChange.write(.closedDirectory, (handle.value, 0, 0, 0), nil, nil, to: buffer)
+        case .committing(let request, let generation):
+            RecordedChange.write(.committing, (request, generation, 0, 0), nil, nil, to: buffer)
         }
     }
 
@@ -149,6 +153,7 @@ enum RecordedChange: Hashable, Sendable {
                     position: c == 0 ? nil : Int64(bitPattern: d))
             case .closed: .closed(HandleID(a))
             case .closedDirectory: .closedDirectory(HandleID(a))
+            case .committing: .committing(request: a, generation: b)
             }
     }
 }

@@ -35,11 +35,14 @@ struct RecordedMount {
     private(set) var unfinished: RecordedMove?
     /// The last renames that were carried out, by request: the kernel may not have had the answer.
     private(set) var moves: [RecordedChange] = []
+    /// By request, the generation of staging that the last commits by `.firn/commit` began with.
+    private(set) var commits: [UInt64: UInt64] = [:]
     var nextNode: UInt64 = 0
     var nextHandle: UInt64 = 1
 
     /// More than threads can be at between a rename and its answer.
     private static let movesMax = 256
+    private static let commitsMax = 64
 
     /// - Throws: `.invalidArgument` for a log that makes no sense.
     init(reading log: UnsafeRawBufferPointer) throws(Errno) {
@@ -70,6 +73,9 @@ struct RecordedMount {
                 changes.append(
                     .listed(handle, count: given.count, given.last, position: given.position))
             }
+        }
+        for (request, generation) in commits {
+            changes.append(.committing(request: request, generation: generation))
         }
         if let unfinished { changes.append(.moving(unfinished)) }
         return changes
@@ -120,6 +126,12 @@ struct RecordedMount {
             directories[handle]?.given = (count, name, position)
         case .closed(let handle): files[handle] = nil
         case .closedDirectory(let handle): directories[handle] = nil
+        case .committing(let request, let generation):
+            // A request that comes again began when it came first.
+            if commits[request] == nil { commits[request] = generation }
+            if commits.count > RecordedMount.commitsMax, let oldest = commits.keys.min() {
+                commits[oldest] = nil
+            }
         }
     }
 

@@ -10,8 +10,9 @@ public struct ControlFiles: Sendable {
     public var metrics: @Sendable () -> [UInt8]
     /// `last-commit`: JSON.
     public var lastCommit: @Sendable () -> [UInt8]
-    /// What has been written to `commit` so far, and by whom.
-    public var commit: @Sendable ([UInt8], Caller) -> ControlWrite
+    /// What has been written to `commit` so far, by whom, and for a request that a daemon that died may have carried
+    /// out, the generation of staging that it began with.
+    public var commit: @Sendable ([UInt8], Caller, _ begunWith: UInt64?) -> ControlWrite
 
     /// `commit` was closed on something that is no whole request.
     public var commitWasCutShort: @Sendable () -> Void
@@ -19,7 +20,7 @@ public struct ControlFiles: Sendable {
     public init(
         status: @escaping @Sendable () -> [UInt8], metrics: @escaping @Sendable () -> [UInt8],
         lastCommit: @escaping @Sendable () -> [UInt8],
-        commit: @escaping @Sendable ([UInt8], Caller) -> ControlWrite,
+        commit: @escaping @Sendable ([UInt8], Caller, UInt64?) -> ControlWrite,
         commitWasCutShort: @escaping @Sendable () -> Void
     ) {
         self.commitWasCutShort = commitWasCutShort
@@ -134,7 +135,7 @@ final class ControlFile: Node, @unchecked Sendable {
             return ControlTextHandle(self, text())
         case .commit(let files):
             if mode.reads { throw VFSError(.permissionDenied) }
-            return ControlCommitHandle(self, files)
+            return ControlCommitHandle(self, files, fileSystem)
         }
     }
 }
@@ -163,12 +164,14 @@ private final class ControlTextHandle: FileHandle, @unchecked Sendable {
 private final class ControlCommitHandle: FileHandle, @unchecked Sendable {
     // Sendable because `pending` is behind a lock.
     private let files: ControlFiles
+    private let fileSystem: FileSystem
     private let pending = Lock([UInt8]())
 
     private static let requestByteCountMax = 1 << 20
 
-    init(_ node: Node, _ files: ControlFiles) {
+    init(_ node: Node, _ files: ControlFiles, _ fileSystem: FileSystem) {
         self.files = files
+        self.fileSystem = fileSystem
         super.init(node, keepsCache: false, isDirect: true)
     }
 
@@ -181,7 +184,7 @@ private final class ControlCommitHandle: FileHandle, @unchecked Sendable {
                 pending.removeAll()
                 throw VFSError(.fileTooLarge)
             }
-            switch files.commit(pending, caller) {
+            switch files.commit(pending, caller, begin(caller)) {
             case .incomplete: break
             case .done: pending.removeAll()
             case .failed(let error):
@@ -192,6 +195,18 @@ private final class ControlCommitHandle: FileHandle, @unchecked Sendable {
             }
             return bytes.count
         }
+    }
+
+    /// Notes for the next daemon with which generation of staging the request begins.
+    ///
+    /// - Returns: with which it began, where another daemon has received it before.
+    private func begin(_ caller: Caller) -> UInt64? {
+        if caller.isRepeated, let begun = fileSystem.begunCommits.withLock({ $0[caller.request] }) {
+            return begun
+        }
+        fileSystem.record?.append(
+            .committing(request: caller.request, generation: fileSystem.staging.workspace.generation))
+        return nil
     }
 
     override func flush() throws(VFSError) {
