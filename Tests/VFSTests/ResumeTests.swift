@@ -79,6 +79,7 @@ struct ResumeTests {
         #expect(
             errno { _ = try fileSystem.link(entry.node, staging, name("new"), by: ResumeTests.caller) }
                 == .staleNFSFileHandle)
+        #expect(errno { _ = try fileSystem.attributes(entry.node) } == .staleNFSFileHandle)
     }
 
     private func errno(_ body: () throws -> Void) -> Errno? {

@@ -32,6 +32,8 @@ final class StagingNode: Node, @unchecked Sendable {
     /// Its names lead to other nodes since a seal, a restore or an import. Until the kernel has been told it may still ask
     /// for this one by one of them, and must look it up again.
     var isSuperseded = false
+    /// It is, and nobody has it open: a directory may be open without the tree knowing.
+    var isForgotten: Bool { isSuperseded && openCount == 0 && !isDirectory }
     /// Whether it is kept among the unlinked files, for the next daemon: see ``StagingTree/keepUnlinked(_:)``.
     var isKeptUnlinked = false
     /// How often a file's mark was taken off, and how often it had been at the last fsync; -1 for a file of which

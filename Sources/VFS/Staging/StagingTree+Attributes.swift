@@ -52,8 +52,10 @@ extension StagingTree {
             if node.isKeptUnlinked, attributes.linkCount > 0 { attributes.linkCount -= 1 }
             return attributes
         }
+        // With no links the kernel would refuse to give another to what is there under its names.
+        if node.isForgotten { throw .stale }
         guard var attributes = node.lastAttributes else { throw .stale }
-        attributes.linkCount = 0
+        if !node.isSuperseded { attributes.linkCount = 0 }
         return attributes
     }
 
@@ -136,8 +138,7 @@ extension StagingTree {
         _ node: StagingNode, _ change: SetAttributes, by caller: Caller
     ) throws(VFSError) {
         guard node.isUpper, let file = node.file, !file.isBlob else {
-            let isForgotten = node.isSuperseded && node.openCount == 0
-            guard change.size == nil, !isForgotten, let last = node.lastAttributes else { throw .stale }
+            guard change.size == nil, !node.isForgotten, let last = node.lastAttributes else { throw .stale }
             node.lastAttributes = last.changed(by: change, at: Store.clock())
             return
         }

@@ -371,9 +371,7 @@ extension StagingTree {
             try requireUsable()
             return try lock.withLock { links throws(VFSError) in
                 guard parent.isDirectory else { throw VFSError(.notDirectory) }
-                guard parent === root || table.isLinked(parent) else {
-                    throw parent.isSuperseded ? .stale : .notFound
-                }
+                guard parent === root || table.isLinked(parent) else { throw .notFound }
                 try materialize(parent)
                 return try body(&links)
             }

@@ -117,7 +117,10 @@ extension StagingTree {
             for (below, grandchild) in table.children(node) { try cut(node, below, grandchild, &stale) }
         }
         table.removeLink(parent, name)
-        if let node = child as? StagingNode { node.isSuperseded = !table.isLinked(node) }
+        if let node = child as? StagingNode, !table.isLinked(node) {
+            node.isSuperseded = true
+            node.lastAttributes?.linkCount = 0
+        }
         stale.append(.name(parent: parent.id, name: name))
         // For who still has it open: it has no name any more.
         stale.append(.attributes(child.id))

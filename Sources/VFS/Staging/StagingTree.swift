@@ -85,10 +85,7 @@ final class StagingTree: Sendable {
     {
         guard parent.isDirectory else { throw VFSError(.notDirectory) }
         if let present = table.child(parent, name) as? StagingNode { return present }
-        guard table.isLinked(parent) || parent === root else {
-            if parent.isSuperseded { throw .stale }
-            return nil
-        }
+        guard table.isLinked(parent) || parent === root else { return nil }
         if parent.isUpper, let upper = try probe(try place(parent, name)) {
             return upper.isWhiteout ? nil : try node(parent, name, upper, &links)
         }
