@@ -233,9 +233,14 @@ public final class Store: Sendable {
             }
             try Syscall.lock(file.fd, exclusive: true)
             let ownership = Ownership(file)
-            try Syscall.truncate(file.fd, to: 0)
-            let text = Array("\(getpid())\n".utf8)
-            _ = try text.withRawBytes { text throws(Errno) in try Syscall.write(file.fd, text, at: 0) }
+            do throws(Errno) {
+                try Syscall.truncate(file.fd, to: 0)
+                let text = Array("\(getpid())\n".utf8)
+                _ = try text.withRawBytes { text throws(Errno) in try Syscall.write(file.fd, text, at: 0) }
+            } catch {
+                // Whose it is, is for messages only; a full disk must not end a mount whose daemon has died.
+                guard error == .noSpace || error == .diskQuotaExceeded else { throw error }
+            }
             return ownership
         } catch {
             guard error == .wouldBlock else {

@@ -41,6 +41,21 @@ public final class ControlServer: Sendable {
         ControlServer.startThread("firn-control") { self.acceptConnections(listener) }
     }
 
+    /// The same where the disk may be full, which is no reason to give up a mount: then it begins as soon as there is
+    /// room for the socket.
+    public func startWhenThereIsRoom() throws(StoreError) {
+        do throws(StoreError) { try start() } catch {
+            guard [.noSpace, .diskQuotaExceeded].contains(error.errno) else { throw error }
+            ControlServer.startThread("firn-control-start") { [self] in
+                while !state.withLock({ $0.isStopping }) {
+                    usleep(200_000)
+                    // Whatever it is now, it may have gone the next time.
+                    do throws(StoreError) { return try start() } catch { continue }
+                }
+            }
+        }
+    }
+
     /// Stops listening, waits for requests that are being performed, and removes the socket. The last thing to
     /// be done before the store is closed.
     public func stop() {

@@ -100,7 +100,9 @@ final class Daemon: Sendable {
         }
         mount.parts.withLock { $0.session = session }
         let server = ControlServer(engine)
-        do throws(StoreError) { try server.start() } catch {
+        do throws(StoreError) {
+            if supervision?.inherited == nil { try server.start() } else { try server.startWhenThereIsRoom() }
+        } catch {
             session.close()
             throw error
         }
