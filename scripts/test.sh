@@ -10,7 +10,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 limit=${FIRN_TEST_TIMEOUT:-45m}
-soak_seconds=40
+soak_seconds=20
 
 say() { printf 'test: %s\n' "$*" >&2; }
 
