@@ -1,3 +1,4 @@
+internal import Glibc
 public import Objects
 public import SystemPackage
 
@@ -69,6 +70,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         switch errno {
         case .noSpace: "free space on the store's filesystem and try again; nothing was lost"
         case .diskQuotaExceeded: "raise the quota or free space and try again; nothing was lost"
+        case .notPermitted where geteuid() == 0:
+            "look for an immutable or append-only file (lsattr), or a security module that forbids it"
         case .permissionDenied, .notPermitted:
             "run as the user who owns the store, and let the owner into the path (chmod u+rwx)"
         case .readOnlyFileSystem: "the store's filesystem is mounted read-only; remount it for writing"

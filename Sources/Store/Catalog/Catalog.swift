@@ -154,6 +154,16 @@ public final class Catalog: Sendable {
         return error.resultCode != .SQLITE_FULL && error.extendedResultCode != .SQLITE_IOERR_WRITE
     }
 
+    /// What SQLite calls an I/O error without being one.
+    private static func cause(of code: ResultCode) -> Errno {
+        switch code {
+        case .SQLITE_IOERR_NOMEM: .noMemory
+        // The index of the log cannot be made longer, which no disk refuses but a full one.
+        case .SQLITE_IOERR_SHMSIZE: .noSpace
+        default: .ioError
+        }
+    }
+
     private static func storeError(_ error: any Error, doing: String) -> StoreError {
         if let error = error as? StoreError { return error }
         if let error = error as? ObjectError { return StoreError(error) }
@@ -165,7 +175,7 @@ public final class Catalog: Sendable {
             switch error.resultCode {
             case .SQLITE_FULL: .noSpace
             case .SQLITE_READONLY: .readOnlyFileSystem
-            case .SQLITE_IOERR: error.extendedResultCode == .SQLITE_IOERR_NOMEM ? .noMemory : .ioError
+            case .SQLITE_IOERR: Catalog.cause(of: error.extendedResultCode)
             case .SQLITE_CANTOPEN: .noSuchFileOrDirectory
             case .SQLITE_PERM, .SQLITE_AUTH: .permissionDenied
             case .SQLITE_NOMEM: .noMemory

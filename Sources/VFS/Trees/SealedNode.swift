@@ -6,6 +6,7 @@ internal import SystemPackage
 final class SealedNode: Node, @unchecked Sendable {
     // Sendable because all of it is constant.
     private let entry: TreeEntry
+    private let version: VersionNumber
     private let fileSystem: FileSystem
     /// What all its handles share; made by the first and gone with the last.
     private let blob = Lock(WeakBlob())
@@ -14,8 +15,11 @@ final class SealedNode: Node, @unchecked Sendable {
         weak var blob: OpenBlob?
     }
 
-    init(id: NodeID, inode: UInt64, entry: TreeEntry, in fileSystem: FileSystem) {
+    init(
+        id: NodeID, inode: UInt64, entry: TreeEntry, of version: VersionNumber, in fileSystem: FileSystem
+    ) {
         self.entry = entry
+        self.version = version
         self.fileSystem = fileSystem
         super.init(id: id, inode: inode, kind: entry.kind)
     }
@@ -29,7 +33,7 @@ final class SealedNode: Node, @unchecked Sendable {
     override func child(_ name: FileName) throws(VFSError) -> Node? {
         guard let tree = entry.tree else { throw VFSError(.notDirectory) }
         if let present = fileSystem.table.child(self, name) { return present }
-        let found = try stored { () throws(StoreError) in try fileSystem.store.trees.entry(name, in: tree) }
+        let found = try kept { () throws(StoreError) in try fileSystem.store.trees.entry(name, in: tree) }
         guard let found else { return nil }
         return node(for: found)
     }
@@ -37,13 +41,14 @@ final class SealedNode: Node, @unchecked Sendable {
     func node(for entry: TreeEntry) -> Node {
         fileSystem.table.child(self, entry.name) { id in
             SealedNode(
-                id: id, inode: InodeNumber.sealed(entry.name, in: inode), entry: entry, in: fileSystem)
+                id: id, inode: InodeNumber.sealed(entry.name, in: inode), entry: entry, of: version,
+                in: fileSystem)
         }
     }
 
     override func list() throws(VFSError) -> [DirectoryItem] {
         guard let tree = entry.tree else { throw VFSError(.notDirectory) }
-        let entries = try stored { () throws(StoreError) in try fileSystem.store.trees.entries(in: tree) }
+        let entries = try kept { () throws(StoreError) in try fileSystem.store.trees.entries(in: tree) }
         return entries.map {
             DirectoryItem(name: $0.name, kind: $0.kind, inode: InodeNumber.sealed($0.name, in: inode))
         }
@@ -68,7 +73,7 @@ final class SealedNode: Node, @unchecked Sendable {
     private func openBlob(_ digest: Digest, _ known: KnownBacking? = nil) throws(VFSError) -> OpenBlob {
         try blob.withLock { (shared) throws(VFSError) in
             if let open = shared.blob { return open }
-            let descriptor = try stored { () throws(StoreError) in
+            let descriptor = try kept { () throws(StoreError) in
                 try fileSystem.store.blobs.open(digest, size: entry.size)
             }
             let open = OpenBlob(
@@ -76,6 +81,16 @@ final class SealedNode: Node, @unchecked Sendable {
                 in: fileSystem.store)
             shared.blob = open
             return open
+        }
+    }
+
+    /// Reads of the store what the version holds. Once that is forgotten it may hold nothing any more, which is no
+    /// damage: who stands in it, or has yet to open what was listed, meets a file that is gone.
+    private func kept<Result>(_ body: () throws(StoreError) -> Result) throws(VFSError) -> Result {
+        do throws(StoreError) { return try body() } catch {
+            guard error.code == .damaged else { throw VFSError(error) }
+            let known = try stored { () throws(StoreError) in try fileSystem.store.version(version) }
+            throw known == nil ? .stale : VFSError(error)
         }
     }
 

@@ -29,7 +29,8 @@ final class VersionsDirectory: Node, @unchecked Sendable {
         if let number = VersionsDirectory.number(name), let version = snapshot.byNumber[number] {
             return fileSystem.table.child(self, name) { id in
                 SealedNode(
-                    id: id, inode: InodeNumber.version(number), entry: version.manifest.root, in: fileSystem)
+                    id: id, inode: InodeNumber.version(number), entry: version.manifest.root, of: number,
+                    in: fileSystem)
             }
         }
         guard let number = try resolve(name, snapshot) else {

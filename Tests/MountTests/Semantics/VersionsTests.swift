@@ -172,4 +172,43 @@ struct VersionsTests {
             #expect(try mount.read("versions/v000001/a") == "1")
         }
     }
+
+    @Test
+    func `a version that is forgotten under those who read it is gone, not damaged`() throws {
+        try MountedStore.with { mount in
+            try mount.makeDirectory("staging/d")
+            try mount.write("staging/d/read", "sealed")
+            try mount.write("staging/d/unread", "sealed too")
+            try mount.commit()
+            try mount.write("staging/d/read", "changed")
+            try mount.write("staging/d/unread", "changed too")
+            try mount.commit()
+            // Nothing of the version is in the daemon's memory then.
+            try mount.remount()
+            let unlisted = try #require(opendir(mount.versions + "/v000001"))
+            defer { closedir(unlisted) }
+            try mount.run("forget", "v1")
+            try mount.run("gc")
+            errno = 0
+            #expect(readdir(unlisted) == nil && errno == ESTALE)
+            #expect(openat(dirfd(unlisted), "d", O_RDONLY) == -1 && [ESTALE, ENOENT].contains(errno))
+            #expect(
+                failure { () throws(Errno) in _ = try mount.status("versions/v000001") }
+                    == .noSuchFileOrDirectory)
+        }
+    }
+
+    @Test
+    func `a file of a forgotten version can be read by who has it open`() throws {
+        try MountedStore.with { mount in
+            try mount.write("staging/open", "sealed")
+            try mount.commit()
+            try mount.write("staging/open", "changed")
+            try mount.commit()
+            let open = try mount.open("versions/v000001/open", O_RDONLY)
+            try mount.run("forget", "v1")
+            try mount.run("gc")
+            #expect(try open.read(99) == "sealed")
+        }
+    }
 }
