@@ -8,6 +8,7 @@
 #include <linux/stat.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 // From the kernel's include/uapi/linux/fuse.h, which Debian 12 has too old.
@@ -133,10 +135,16 @@ struct init_out {
 };
 _Static_assert(sizeof(struct init_out) == 64, "fuse_init_out");
 
+// Wakes a thread that waits for a request. Of itself it does nothing, and no program sends it to another by default.
+#define WAKING_SIGNAL (SIGRTMIN + 6)
+
+static void wake(int signal) { (void)signal; }
+
 struct firn_channel {
     void *owner;
     struct fuse_session *session;
     int fd;
+    atomic_int stopped;
     int stop;             // an eventfd, readable once stopped
     uint64_t init_unique; // of the FUSE_INIT being answered
     uint32_t offered;     // flags of that request
@@ -313,8 +321,13 @@ int firn_channel_attach(struct firn_channel *channel, struct fuse_session *sessi
     };
     channel->session = session;
     channel->fd = fd;
+    // A thread that waits in the kernel for its request takes fewer calls to get it than one that polls, and of several
+    // only one is woken.
     int flags = fcntl(channel->fd, F_GETFL);
-    if (flags < 0 || fcntl(channel->fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
+    if (flags < 0 || fcntl(channel->fd, F_SETFL, flags & ~O_NONBLOCK) < 0) return -1;
+    // Without SA_RESTART, so that the wait ends.
+    struct sigaction action = {.sa_handler = wake};
+    if (sigaction(WAKING_SIGNAL, &action, NULL) != 0) return -1;
     int error = fuse_session_custom_io(session, &io, channel->fd);
     if (error != 0) {
         errno = error < 0 ? -error : EINVAL;
@@ -346,29 +359,60 @@ int firn_channel_resend(struct firn_channel *channel) {
     return write(channel->fd, &header, sizeof header) == sizeof header ? 0 : -1;
 }
 
+// How long a thread that has answered looks for the next request before it sleeps, in nanoseconds. Who works through
+// many small files asks again within a few microseconds, and to wake a thread on a core that has gone idle costs more
+// than all else that a request takes: on a virtual machine of two cores `stat` by one request took 120 us without this
+// and 33 us with it.
+#define LOOKING_TIME 50000
+
+static int64_t nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+static void look_for_request(struct firn_channel *channel) {
+    struct pollfd wait = {.fd = channel->fd, .events = POLLIN};
+    int64_t end = nanoseconds() + LOOKING_TIME;
+    while (poll(&wait, 1, 0) == 0 && nanoseconds() < end) {}
+}
+
 void firn_channel_loop(struct firn_channel *channel) {
+    sigset_t waking;
+    sigemptyset(&waking);
+    sigaddset(&waking, WAKING_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &waking, NULL);
     struct fuse_buf buffer = {0};
-    struct pollfd waits[2] = {
-        {.fd = channel->fd, .events = POLLIN},
-        {.fd = channel->stop, .events = POLLIN},
-    };
-    while (!fuse_session_exited(channel->session)) {
+    while (!channel->stopped && !fuse_session_exited(channel->session)) {
         int received = fuse_session_receive_buf(channel->session, &buffer);
         if (received > 0) {
             fuse_session_process_buf(channel->session, &buffer);
-            continue;
+            look_for_request(channel);
+        } else if (received != -EINTR && received != -EAGAIN) {
+            break;
         }
-        if (received == 0 || (received != -EAGAIN && received != -EINTR)) break;
-        if (poll(waits, 2, -1) < 0 && errno != EINTR) break;
-        if (waits[1].revents != 0) break;
     }
     free(buffer.mem);
 }
 
 void firn_channel_stop(struct firn_channel *channel) {
     uint64_t one = 1;
+    channel->stopped = 1;
     // An eventfd's counter cannot overflow by this, so the write cannot fail.
     (void)!write(channel->stop, &one, sizeof one);
+}
+
+void firn_channel_join(struct firn_channel *channel, const pthread_t *threads, size_t count) {
+    struct pollfd wait = {.fd = channel->stop, .events = POLLIN};
+    while (poll(&wait, 1, -1) < 0 && errno == EINTR) {}
+    const struct timespec moment = {.tv_nsec = 1000000};
+    for (size_t index = 0; index < count; index++) {
+        // Again and again: it may have been about to wait when it was woken.
+        while (pthread_tryjoin_np(threads[index], NULL) == EBUSY) {
+            pthread_kill(threads[index], WAKING_SIGNAL);
+            nanosleep(&moment, NULL);
+        }
+    }
 }
 
 int firn_channel_ended(struct firn_channel *channel) { return channel->ended; }

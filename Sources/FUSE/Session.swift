@@ -179,7 +179,7 @@ public final class Session: @unchecked Sendable {
 
     /// Returns when the mount is gone, or after ``stop()``, and all requests are answered.
     public func wait() {
-        for thread in threads { pthread_join(thread, nil) }
+        firn_channel_join(channel, threads, threads.count)
         threads = []
         workers.stop()
     }

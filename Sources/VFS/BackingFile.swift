@@ -30,12 +30,16 @@ public final class BackingFile: Sendable {
 }
 
 /// A backing file that another daemon registered with the same kernel.
-struct KnownBacking: Sendable {
-    let id: Int32
-    let registration: BackingRegistration
+final class KnownBacking {
+    private let id: Int32
+    private let registration: BackingRegistration
+    /// One for all that have it open.
+    private(set) lazy var file = BackingFile(id: id, close: registration.close)
 
-    /// To be called once for all handles of a node.
-    func file() -> BackingFile { BackingFile(id: id, close: registration.close) }
+    init(id: Int32, _ registration: BackingRegistration) {
+        self.id = id
+        self.registration = registration
+    }
 }
 
 /// Makes backing files.
@@ -43,8 +47,7 @@ struct KnownBacking: Sendable {
 /// A type and not a bare function: a function kept in a generic container such as ``Lock`` is wrapped once more
 /// with every access, and after thousands of accesses a call takes milliseconds.
 public struct BackingRegistration: Sendable {
-    /// nil where the kernel takes no backing files, or not this one.
-    public let register: @Sendable (Descriptor, _ keepsSetIDs: Bool) -> BackingFile?
+    private let open: @Sendable (Descriptor, _ keepsSetIDs: Bool) -> Int32?
     /// Gives up one by its number.
     let close: @Sendable (Int32) -> Void
 
@@ -53,8 +56,21 @@ public struct BackingRegistration: Sendable {
         open: @escaping @Sendable (Descriptor, _ keepsSetIDs: Bool) -> Int32?,
         close: @escaping @Sendable (Int32) -> Void
     ) {
-        register = { open($0, $1).map { BackingFile(id: $0, close: close) } }
+        self.open = open
         self.close = close
+    }
+
+    /// nil where the kernel takes no backing files, or not this one.
+    func register(_ file: Descriptor, keepsSetIDs: Bool) -> BackingFile? {
+        open(file, keepsSetIDs).map { BackingFile(id: $0, close: close) }
+    }
+
+    /// The same, which tells of every number that it has given up.
+    func noting(_ released: @escaping @Sendable (Int32) -> Void) -> BackingRegistration {
+        BackingRegistration(open: open) { [close] id in
+            close(id)
+            released(id)
+        }
     }
 
     static let none = BackingRegistration(open: { _, _ in nil }, close: { _ in })

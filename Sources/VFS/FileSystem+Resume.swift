@@ -25,7 +25,14 @@ extension FileSystem {
         try stored { () throws(StoreError) in
             try staging.workspace.unlinked.discardAll(but: Set(restoring.nameless.map(\.value)))
         }
-        return restoring.stale
+        return restoring.stale + staleVersions(known)
+    }
+
+    /// Versions and tags may have changed while no daemon could say so.
+    private func staleVersions(_ known: RecordedMount) -> [Stale] {
+        let directory = versionsDirectory.id
+        let aliases = known.names.filter { $0.key.parent == directory && table.node($0.value) is VersionAlias }
+        return [.attributes(directory)] + aliases.keys.map { .name(parent: directory, name: $0.name) }
     }
 
     private struct Restoring {
@@ -116,14 +123,21 @@ extension FileSystem {
             guard let node = table.node(directory.node) else { continue }
             directories.restore(reopen(node, directory), at: id)
         }
+        let registration = registration.withLock { $0 }
+        let backings = Dictionary(
+            uniqueKeysWithValues: known.backings.map { ($0, KnownBacking(id: $0, registration)) })
+        var unused = known.backings
         // Writers first: they decide what file all handles of a node share.
         for (id, file) in known.files.sorted(by: { $0.value.mode.writes && !$1.value.mode.writes }) {
             unanswered.withLock { $0[file.request] = id }
             // What cannot be opened again answers EBADF.
             guard let node = table.node(file.node),
-                let handle = try? node.reopen(file.mode, backing: self.known(file.backing))
+                let handle = try? node.reopen(file.mode, backing: backings[file.backing])
             else { continue }
             files.restore(handle, at: id)
+            if let backing = handle.backing { unused.remove(backing.id) }
         }
+        // What the last daemon kept for who would open it next.
+        for id in unused { registration.close(id) }
     }
 }

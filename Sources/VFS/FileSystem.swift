@@ -10,6 +10,7 @@ public final class FileSystem: Sendable {
     let files = HandleTable<FileHandle>()
     let directories = HandleTable<DirectoryHandle>()
     let versions: VersionIndex
+    let openBlobs: OpenBlobs
     let owner: Owner
     let started: Timestamp
     /// Where what the kernel knows is noted for the next daemon, if there is to be one.
@@ -21,7 +22,7 @@ public final class FileSystem: Sendable {
     /// The last daemon's last commits by `.firn/commit`: the generation of staging that each began with.
     let begunCommits = Lock([UInt64: UInt64]())
     private let parts = Lock(Parts())
-    private let registration = Lock(BackingRegistration.none)
+    let registration = Lock(BackingRegistration.none)
 
     /// What knows the file system and is known by it; set once, in `init`.
     private struct Parts {
@@ -44,6 +45,7 @@ public final class FileSystem: Sendable {
         self.owner = owner
         self.started = started
         versions = VersionIndex(store)
+        openBlobs = OpenBlobs(store)
         let root = RootDirectory(in: self)
         table.addPermanent(root, below: nil, as: .root)
         let staging = try StagingTree(
@@ -66,6 +68,11 @@ public final class FileSystem: Sendable {
         return staging
     }
 
+    var versionsDirectory: VersionsDirectory {
+        guard let versions = parts.withLock({ $0.versions }) else { preconditionFailure("set by init") }
+        return versions
+    }
+
     var byDate: ByDateDirectory {
         guard let byDate = parts.withLock({ $0.byDate }) else { preconditionFailure("set by init") }
         return byDate
@@ -85,17 +92,16 @@ public final class FileSystem: Sendable {
 
     /// Versions or tags have changed.
     ///
-    /// - Returns: names of versions that are gone, which the kernel must forget.
+    /// - Returns: names and attributes that are no longer what they were, which the kernel must forget.
     public func versionsChanged() throws(VFSError) -> [Stale] {
-        guard let before = versions.invalidate(), let directory = parts.withLock({ $0.versions }) else {
-            return []
-        }
+        guard let before = versions.invalidate() else { return [] }
+        let directory = versionsDirectory
         let after = try versions.snapshot()
-        return before.versions.filter { after.byNumber[$0.number] == nil }.map { version in
-            let name = FileName(unchecked: Array(version.number.description.utf8))
-            table.removeLink(directory, name)
-            return Stale.name(parent: directory.id, name: name)
-        }
+        // A version that is gone leaves objects for the next collection of garbage to remove.
+        if after.versions.count < before.versions.count { openBlobs.removeAll() }
+        let names = VersionsDirectory.changedNames(before, after)
+        for name in names { table.removeLink(directory, name) }
+        return [.attributes(directory.id)] + names.map { .name(parent: directory.id, name: $0) }
     }
 
     /// Whether a change of staging would have to wait now for a seal: a hint.
@@ -109,18 +115,14 @@ public final class FileSystem: Sendable {
     /// From now on files are opened so that the kernel can do without the daemon. To be called before the first
     /// request.
     public func usePassthrough(_ backing: BackingRegistration) {
-        registration.withLock { $0 = backing }
+        registration.withLock { $0 = backing.noting { [record] in record?.append(.released(backing: $0)) } }
     }
 
     /// Gives `descriptor` to the kernel, if it takes it.
     ///
     /// - Parameter keepsSetIDs: whether what the kernel writes leaves set-id bits as they are.
     func backing(_ descriptor: Descriptor, keepsSetIDs: Bool) -> BackingFile? {
-        registration.withLock { $0 }.register(descriptor, keepsSetIDs)
-    }
-
-    func known(_ backing: Int32) -> KnownBacking? {
-        backing == 0 ? nil : KnownBacking(id: backing, registration: registration.withLock { $0 })
+        registration.withLock { $0 }.register(descriptor, keepsSetIDs: keepsSetIDs)
     }
 
     // MARK: Numbers

@@ -7,6 +7,7 @@
 #define FUSE_USE_VERSION 314
 #endif
 #include <fuse_lowlevel.h>
+#include <pthread.h>
 #include <stdint.h>
 
 // One mounted session's connection to the kernel. `fuse_req_userdata` of its requests is the channel.
@@ -26,6 +27,9 @@ void firn_channel_loop(struct firn_channel *channel);
 
 // Makes every loop end after the request it is at. Callable from any thread.
 void firn_channel_stop(struct firn_channel *channel);
+
+// Waits until the channel is stopped, and then for the end of the threads that run its loop.
+void firn_channel_join(struct firn_channel *channel, const pthread_t *threads, size_t count);
 
 // Whether the kernel has ended the connection: the mount is gone.
 int firn_channel_ended(struct firn_channel *channel);

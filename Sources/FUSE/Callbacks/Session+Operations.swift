@@ -24,6 +24,7 @@ extension Session {
                 | UInt32(FUSE_CAP_READDIRPLUS) | UInt32(FUSE_CAP_READDIRPLUS_AUTO)
                 | UInt32(FUSE_CAP_PARALLEL_DIROPS) | UInt32(FUSE_CAP_POSIX_ACL) | UInt32(FUSE_CAP_ASYNC_DIO)
                 | UInt32(FUSE_CAP_EXPLICIT_INVAL_DATA) | UInt32(FUSE_CAP_IOCTL_DIR)
+                | UInt32(FUSE_CAP_CACHE_SYMLINKS)
             connection.pointee.want = wanted & offered
             connection.pointee.max_background = 64
             connection.pointee.congestion_threshold = 48

@@ -66,6 +66,13 @@ public final class BlobStore: Sendable {
         return blob
     }
 
+    /// Whether the file that was opened as a blob is still there and as it was sealed: see ``open(_:size:)``.
+    public func isUnchanged(_ digest: Digest, size: UInt64, inode: UInt64) throws(StoreError) -> Bool {
+        guard let status = try status(digest) else { return false }
+        return status.st_ino == inode && UInt64(status.st_size) == size
+            && Timestamp(status.st_mtim) == BlobStore.sealedTime
+    }
+
     private static func damage(_ digest: Digest, _ message: String) -> StoreError {
         StoreError(
             .damaged, message, subject: digest.hex,
@@ -74,6 +81,11 @@ public final class BlobStore: Sendable {
 
     /// The mtime of every object that has been sealed.
     static let sealedTime = Timestamp(nanoseconds: 0)
+
+    /// The inode number of an open blob's file.
+    public func inode(of blob: Descriptor) throws(StoreError) -> UInt64 {
+        try UInt64(system("look at", "an object") { () throws(Errno) in try Syscall.stat(blob.fd) }.st_ino)
+    }
 
     /// The file that holds a blob, or nil where there is none.
     public func status(_ digest: Digest) throws(StoreError) -> stat? {

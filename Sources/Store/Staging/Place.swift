@@ -4,8 +4,8 @@ internal import SystemPackage
 
 /// Where something lies in `upper/`: a directory's descriptor and a path below it that fits in one call.
 ///
-/// Normally the descriptor is that of `upper/` itself. A path too long for the kernel is cut: the descriptor is
-/// then that of a directory on the way, held open as long as the place is.
+/// The descriptor is that of `upper/` itself, or of a directory on the way, which is held open as long as the place is:
+/// one that is at hand, or one where a path that is too long for the kernel is cut.
 public struct Place: Sendable {
     let directory: Descriptor
     public let path: RawPath
@@ -33,7 +33,7 @@ public struct Place: Sendable {
         path = bytes.isEmpty ? .here : RawPath(bytes)
     }
 
-    init(directory: Descriptor, path: RawPath) {
+    public init(directory: Descriptor, path: RawPath) {
         self.directory = directory
         self.path = path
     }

@@ -24,6 +24,13 @@ extension Syscall {
         try open(at: place.fd, place.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, function: function)
     }
 
+    /// For finding what is in it, and no more.
+    public static func openDirectoryAsHandle(
+        _ place: Place, function: StaticString = #function
+    ) throws(Errno) -> Descriptor {
+        try open(at: place.fd, place.path, firn_O_PATH | O_DIRECTORY | O_NOFOLLOW, function: function)
+    }
+
     /// Opens what `descriptor` has open once more, for reading and writing, whether or not it has a name.
     public static func reopenForWriting(
         _ descriptor: Descriptor, function: StaticString = #function

@@ -30,11 +30,15 @@ enum RecordedChange: Hashable, Sendable {
     case closedDirectory(HandleID)
     /// A request to `.firn/commit` is about to seal this generation of staging, or a later one.
     case committing(request: UInt64, generation: UInt64)
+    /// The kernel has a file registered under this number though nothing is open on it.
+    case registered(backing: Int32)
+    /// It has it no longer.
+    case released(backing: Int32)
 
     private enum Kind: UInt16 {
         case named = 1
         case nameless, unnamed, moving, moved, exchanged, dropped, opened, openedDirectory, listed, closed
-        case closedDirectory, committing
+        case closedDirectory, committing, registered, released
     }
 
     private static let headerByteCount = 48
@@ -76,6 +80,10 @@ enum RecordedChange: Hashable, Sendable {
             RecordedChange.write(.closedDirectory, (handle.value, 0, 0, 0), nil, nil, to: buffer)
         case .committing(let request, let generation):
             RecordedChange.write(.committing, (request, generation, 0, 0), nil, nil, to: buffer)
+        case .registered(let backing):
+            RecordedChange.write(.registered, (UInt64(backing), 0, 0, 0), nil, nil, to: buffer)
+        case .released(let backing):
+            RecordedChange.write(.released, (UInt64(backing), 0, 0, 0), nil, nil, to: buffer)
         }
     }
 
@@ -154,6 +162,8 @@ enum RecordedChange: Hashable, Sendable {
             case .closed: .closed(HandleID(a))
             case .closedDirectory: .closedDirectory(HandleID(a))
             case .committing: .committing(request: a, generation: b)
+            case .registered: .registered(backing: Int32(truncatingIfNeeded: a))
+            case .released: .released(backing: Int32(truncatingIfNeeded: a))
             }
     }
 }

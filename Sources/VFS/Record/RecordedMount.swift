@@ -37,6 +37,8 @@ struct RecordedMount {
     private(set) var moves: [RecordedChange] = []
     /// By request, the generation of staging that the last commits by `.firn/commit` began with.
     private(set) var commits: [UInt64: UInt64] = [:]
+    /// The kernel's numbers for files that it reads and writes itself, also of those that nobody has open.
+    private(set) var backings: Set<Int32> = []
     var nextNode: UInt64 = 0
     var nextHandle: UInt64 = 1
 
@@ -66,6 +68,9 @@ struct RecordedMount {
         for (handle, file) in files {
             changes.append(
                 .opened(handle, file.node, file.mode, backing: file.backing, request: file.request))
+        }
+        for backing in backings.subtracting(files.values.map(\.backing)) {
+            changes.append(.registered(backing: backing))
         }
         for (handle, directory) in directories {
             changes.append(.openedDirectory(handle, directory.node))
@@ -121,11 +126,14 @@ struct RecordedMount {
         case .dropped(let node): drop(node)
         case .opened(let handle, let node, let mode, let backing, let request):
             files[handle] = File(node: node, mode: mode, backing: backing, request: request)
+            if backing != 0 { backings.insert(backing) }
         case .openedDirectory(let handle, let node): directories[handle] = Directory(node: node)
         case .listed(let handle, let count, let name, let position):
             directories[handle]?.given = (count, name, position)
         case .closed(let handle): files[handle] = nil
         case .closedDirectory(let handle): directories[handle] = nil
+        case .registered(let backing): backings.insert(backing)
+        case .released(let backing): backings.remove(backing)
         case .committing(let request, let generation):
             // A request that comes again began when it came first.
             if commits[request] == nil { commits[request] = generation }

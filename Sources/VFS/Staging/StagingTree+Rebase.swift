@@ -11,6 +11,7 @@ extension StagingTree {
     func rebase() throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
             workspace.showSwapped()
+            closeDirectories()
             // An open file without a name may have others, unknown to the table: it stays staged with them
             // if somebody writes to it, and is sealed otherwise.
             links.byBacking = links.byBacking.filter { _, node in
@@ -79,6 +80,7 @@ extension StagingTree {
     func replaced(_ paths: [TreePath]) throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
             workspace.showSwapped()
+            closeDirectories()
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
             try readTopNumber()

@@ -60,7 +60,7 @@ extension StagingTree {
             let kept = try stored { () throws(StoreError) in try workspace.unlinked.open(node.id.value) }
             guard let kept else { throw .stale }
             return StagedFile(
-                kept, isWritable: true, isBlob: false, backing: backing?.file(), hasName: false)
+                kept, isWritable: true, isBlob: false, backing: backing?.file, hasName: false)
         }
         // Where the kernel reads a file of `upper/` that refers to a blob, that has those bytes itself.
         let isOwn = node.reference != nil && backing != nil
@@ -69,13 +69,13 @@ extension StagingTree {
             let descriptor = try stored { () throws(StoreError) in
                 try store.blobs.open(blob.digest, size: blob.size)
             }
-            return StagedFile(descriptor, isWritable: false, isBlob: true, backing: backing?.file())
+            return StagedFile(descriptor, isWritable: false, isBlob: true, backing: backing?.file)
         }
         let place = try place(node)
         let descriptor = try called { () throws(Errno) in
             writes ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
         }
-        return StagedFile(descriptor, isWritable: writes, isBlob: false, backing: backing?.file())
+        return StagedFile(descriptor, isWritable: writes, isBlob: false, backing: backing?.file)
     }
 
     /// Looks whether a rename that was under way when another daemon died was carried out. Without the lock.

@@ -24,6 +24,16 @@ final class StagingTree: Sendable {
         var byBacking: [UInt64: StagingNode] = [:]
     }
 
+    private struct OpenDirectory {
+        let descriptor: Descriptor
+        /// The inode that it leads to.
+        let backing: UInt64?
+    }
+
+    /// Directories of `upper/` that were used lately. The lock is a leaf.
+    private let openDirectories = Lock([NodeID: OpenDirectory]())
+    private static let openDirectoryCountMax = 128
+
     /// The number from which those of what the root holds follow.
     let topNumber: Lock<UInt64>
 
@@ -62,14 +72,43 @@ final class StagingTree: Sendable {
     ///
     /// - Throws: ``VFSError`` `.stale` for one without a name.
     func place(_ node: StagingNode) throws(VFSError) -> Place {
+        if let link = table.links(node).first, let parent = link.parent as? StagingNode {
+            return try place(parent, link.name)
+        }
+        guard node === root else { throw .stale }
+        return try stored { () throws(StoreError) in try workspace.place([]) }
+    }
+
+    func place(_ parent: StagingNode, _ name: FileName) throws(VFSError) -> Place {
+        guard parent !== root, parent.isUpper else {
+            let place = try longPlace(parent)
+            return try stored { () throws(StoreError) in try place.child(name) }
+        }
+        return Place(directory: try openDirectory(parent), path: RawPath(name))
+    }
+
+    /// By all names on the way.
+    private func longPlace(_ node: StagingNode) throws(VFSError) -> Place {
         guard let names = table.path(node, below: root) else { throw .stale }
         return try stored { () throws(StoreError) in try workspace.place(names) }
     }
 
-    func place(_ parent: StagingNode, _ name: FileName) throws(VFSError) -> Place {
-        let place = try place(parent)
-        return try stored { () throws(StoreError) in try place.child(name) }
+    /// A directory of `upper/`, from among those that were used lately or opened now. Whoever renames it renames what
+    /// the descriptor leads to.
+    private func openDirectory(_ node: StagingNode) throws(VFSError) -> Descriptor {
+        let known = openDirectories.withLock { $0[node.id] }
+        if let known, known.backing == node.backing { return known.descriptor }
+        let place = try longPlace(node)
+        let descriptor = try called { () throws(Errno) in try Syscall.openDirectoryAsHandle(place) }
+        openDirectories.withLock {
+            if $0.count >= StagingTree.openDirectoryCountMax { $0.removeAll(keepingCapacity: true) }
+            $0[node.id] = OpenDirectory(descriptor: descriptor, backing: node.backing)
+        }
+        return descriptor
     }
+
+    /// To be called when another `upper/` is shown.
+    func closeDirectories() { openDirectories.withLock { $0.removeAll() } }
 
     func probe(_ place: Place) throws(VFSError) -> UpperEntry? {
         try stored { () throws(StoreError) in try workspace.overlay.probe(place) }

@@ -36,7 +36,7 @@ final class ByDateDirectory: Node, @unchecked Sendable {
             } else {
                 VersionAlias(
                     id: id, inode: inode, number: VersionNumber(Int64(name.display.dropFirst()) ?? 0),
-                    prefix: Array("../../../../".utf8), in: fileSystem)
+                    prefix: Array("../../../../".utf8), lifetime: .none, in: fileSystem)
             }
         }
     }

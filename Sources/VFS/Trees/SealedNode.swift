@@ -8,7 +8,7 @@ final class SealedNode: Node, @unchecked Sendable {
     private let entry: TreeEntry
     private let version: VersionNumber
     private let fileSystem: FileSystem
-    /// What all its handles share; made by the first and gone with the last.
+    /// What all its handles share, as the kernel wants it.
     private let blob = Lock(WeakBlob())
 
     private struct WeakBlob {
@@ -73,12 +73,11 @@ final class SealedNode: Node, @unchecked Sendable {
     private func openBlob(_ digest: Digest, _ known: KnownBacking? = nil) throws(VFSError) -> OpenBlob {
         try blob.withLock { (shared) throws(VFSError) in
             if let open = shared.blob { return open }
-            let descriptor = try kept { () throws(StoreError) in
-                try fileSystem.store.blobs.open(digest, size: entry.size)
+            let open = try kept { () throws(StoreError) in
+                try fileSystem.openBlobs.open(digest, size: entry.size, as: known) {
+                    fileSystem.backing($0, keepsSetIDs: true)
+                }
             }
-            let open = OpenBlob(
-                digest, descriptor, known?.file() ?? fileSystem.backing(descriptor, keepsSetIDs: true),
-                in: fileSystem.store)
             shared.blob = open
             return open
         }
@@ -101,27 +100,6 @@ final class SealedNode: Node, @unchecked Sendable {
     override func extendedAttributeNames() throws(VFSError) -> [[UInt8]] { entry.xattrs.map(\.name) }
 }
 
-/// A blob that is open, for all handles of a node.
-final class OpenBlob: Sendable {
-    private let digest: Digest
-    private let store: Store
-    /// nil where only the kernel has it open.
-    private let kept: Descriptor?
-    let backing: BackingFile?
-
-    init(_ digest: Digest, _ descriptor: Descriptor, _ backing: BackingFile?, in store: Store) {
-        self.digest = digest
-        self.store = store
-        self.backing = backing
-        kept = backing?.keepsDescriptor ?? true ? descriptor : nil
-    }
-
-    func descriptor() throws(VFSError) -> Descriptor {
-        if let kept { return kept }
-        return try stored { () throws(StoreError) in try store.blobs.open(digest) }
-    }
-}
-
 /// An open sealed file.
 final class SealedFile: FileHandle, @unchecked Sendable {
     // Sendable because it is constant.
@@ -135,14 +113,14 @@ final class SealedFile: FileHandle, @unchecked Sendable {
     override func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
     ) throws(VFSError) -> Int {
-        let descriptor = try blob.descriptor()
+        let descriptor = try descriptor()
         return try called { () throws(Errno) in
             try Syscall.read(descriptor.fd, into: buffer, at: Int(offset))
         }
     }
 
     override func seek(_ target: Syscall.SeekTarget, from offset: Int64) throws(VFSError) -> Int64 {
-        let descriptor = try blob.descriptor()
+        let descriptor = try descriptor()
         let found = try called { () throws(Errno) in
             try Syscall.seek(descriptor.fd, to: target, from: Int(offset))
         }
@@ -150,7 +128,9 @@ final class SealedFile: FileHandle, @unchecked Sendable {
         return Int64(found)
     }
 
-    override func descriptor() throws(VFSError) -> Descriptor { try blob.descriptor() }
+    override func descriptor() throws(VFSError) -> Descriptor {
+        try stored { () throws(StoreError) in try blob.descriptor() }
+    }
 
     override var backing: BackingFile? { blob.backing }
 }

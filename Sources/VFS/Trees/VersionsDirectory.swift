@@ -15,9 +15,6 @@ final class VersionsDirectory: Node, @unchecked Sendable {
         super.init(id: id, inode: InodeNumber.versions, kind: .directory)
     }
 
-    // Its times change with every commit.
-    override var lifetime: Lifetime { .none }
-
     override func attributes() throws(VFSError) -> Attributes {
         let time = try fileSystem.versions.snapshot().latest?.manifest.time ?? fileSystem.started
         return .directory(inode: inode, mode: 0o555, owner: fileSystem.owner, time: time)
@@ -41,11 +38,24 @@ final class VersionsDirectory: Node, @unchecked Sendable {
         if let present = fileSystem.table.child(self, name) as? VersionAlias, present.number != number {
             fileSystem.table.removeLink(self, name)
         }
+        // Other names may lead elsewhere without a change of theirs: `latest~2` after a commit.
+        let lifetime: Lifetime =
+            snapshot.tags[name.display] == nil && name != VersionsDirectory.latest ? .none : .unlimited
         return fileSystem.table.child(self, name) { id in
             VersionAlias(
-                id: id, inode: InodeNumber.sealed(name, in: inode), number: number, prefix: [], in: fileSystem
-            )
+                id: id, inode: InodeNumber.sealed(name, in: inode), number: number, prefix: [],
+                lifetime: lifetime, in: fileSystem)
         }
+    }
+
+    /// What led, or leads now, to something else in one snapshot than in the other, of what the kernel keeps.
+    static func changedNames(_ before: VersionIndex.Snapshot, _ after: VersionIndex.Snapshot) -> [FileName] {
+        var names = before.versions.map(\.number).filter { after.byNumber[$0] == nil }.map(\.description)
+        names += before.tags.filter { after.tags[$0.key] != $0.value }.map(\.key)
+        // A tag that is new may have been another name for a version without being one.
+        names += after.tags.keys.filter { before.tags[$0] == nil }
+        return names.map { FileName(unchecked: Array($0.utf8)) }
+            + (before.latest?.number == after.latest?.number ? [] : [VersionsDirectory.latest])
     }
 
     /// The number of a version's own name, in the one way it is written.
@@ -97,16 +107,20 @@ final class VersionAlias: Node, @unchecked Sendable {
     /// What leads from the symlink's directory to `versions/`.
     private let prefix: [UInt8]
     private let fileSystem: FileSystem
+    override var lifetime: Lifetime { keptFor }
+    private let keptFor: Lifetime
 
-    init(id: NodeID, inode: UInt64, number: VersionNumber, prefix: [UInt8], in fileSystem: FileSystem) {
+    /// - Parameter lifetime: `.unlimited` only where ``VersionsDirectory/changedNames(_:_:)`` sees every change.
+    init(
+        id: NodeID, inode: UInt64, number: VersionNumber, prefix: [UInt8], lifetime: Lifetime,
+        in fileSystem: FileSystem
+    ) {
         self.number = number
         self.prefix = prefix
+        keptFor = lifetime
         self.fileSystem = fileSystem
         super.init(id: id, inode: inode, kind: .symlink)
     }
-
-    // A tag can be moved or deleted.
-    override var lifetime: Lifetime { .none }
 
     override func attributes() throws(VFSError) -> Attributes {
         let time = try fileSystem.versions.snapshot().byNumber[number]?.manifest.time ?? fileSystem.started

@@ -1,0 +1,99 @@
+internal import Objects
+internal import Store
+
+/// Blobs that were opened for reading out of a version, kept for whoever opens them next: a data loader opens the same
+/// small files again in every epoch, and to open and register a file costs five times what it takes to find one here.
+///
+/// In two halves: when the young one is full it becomes the old one, whose blobs come back when they are asked for and
+/// are let go with it when they are not. A blob whose handles are open lives as long as they do. The lock is a leaf.
+final class OpenBlobs: Sendable {
+    private struct State {
+        var young: [Digest: OpenBlob] = [:]
+        var old: [Digest: OpenBlob] = [:]
+    }
+
+    private let state = Lock(State())
+    private let blobs: BlobStore
+
+    /// In one half. A registered file costs the kernel some 300 bytes and the daemon no descriptor.
+    private static let registeredCountMax = 32_768
+    /// The same where every blob keeps a descriptor of the daemon's.
+    private static let descriptorCountMax = min(512, Syscall.descriptorLimit / 16)
+
+    init(_ store: Store) {
+        blobs = store.blobs
+    }
+
+    /// - Parameters:
+    ///   - known: what the kernel has registered for it already.
+    ///   - register: gives a blob that was not found here to the kernel, if that takes it.
+    /// - Throws: ``StoreError`` `.damaged` as ``BlobStore/open(_:size:)``, also for one that is kept.
+    func open(
+        _ digest: Digest, size: UInt64, as known: KnownBacking?, register: (Descriptor) -> BackingFile?
+    ) throws(StoreError) -> OpenBlob {
+        if known == nil, let kept = find(digest), try blobs.isUnchanged(digest, size: size, inode: kept.inode) { return kept }
+        let descriptor = try blobs.open(digest, size: size)
+        let backing = known?.file ?? register(descriptor)
+        let open = OpenBlob(digest, try blobs.inode(of: descriptor), backing == nil ? descriptor : nil, backing, blobs)
+        keep(open)
+        return open
+    }
+
+    private func find(_ digest: Digest) -> OpenBlob? {
+        state.withLock { state in
+            if let blob = state.young[digest] { return blob }
+            guard let blob = state.old[digest] else { return nil }
+            state.young[digest] = blob
+            return blob
+        }
+    }
+
+    private func keep(_ blob: OpenBlob) {
+        let countMax = blob.backing == nil ? OpenBlobs.descriptorCountMax : OpenBlobs.registeredCountMax
+        // What goes closes files, which must not be done with the lock held.
+        let gone = state.withLock { state in
+            var gone: [Digest: OpenBlob] = [:]
+            if state.young.count >= countMax {
+                gone = state.old
+                state.old = state.young
+                state.young = [:]
+            }
+            if let other = state.young.updateValue(blob, forKey: blob.digest) { gone[blob.digest] = other }
+            return gone
+        }
+        withExtendedLifetime(gone) {}
+    }
+
+    /// Lets go of all that no handle has open, so that a file that is removed frees its space.
+    func removeAll() {
+        let gone = state.withLock { state in
+            defer { state = State() }
+            return state
+        }
+        withExtendedLifetime(gone) {}
+    }
+}
+
+/// A blob that is open, for all handles of all nodes that have its bytes.
+final class OpenBlob: Sendable {
+    let digest: Digest
+    /// Of its file.
+    let inode: UInt64
+    let backing: BackingFile?
+    /// nil where only the kernel has it open.
+    private let kept: Descriptor?
+    private let blobs: BlobStore
+
+    init(_ digest: Digest, _ inode: UInt64, _ descriptor: Descriptor?, _ backing: BackingFile?, _ blobs: BlobStore) {
+        self.digest = digest
+        self.inode = inode
+        self.backing = backing
+        self.blobs = blobs
+        kept = descriptor
+    }
+
+    func descriptor() throws(StoreError) -> Descriptor {
+        if let kept { return kept }
+        return try blobs.open(digest)
+    }
+}
