@@ -52,10 +52,11 @@ extension Store {
                 if let deadline { Store.waitForWriters(workspace, until: deadline) }
                 try Prehash.run(workspace, progress: progress)
                 try syncEarly(workspace)
+                var prepared = try SealPreparation(workspace, self)
                 do throws(StoreError) {
                     var rubbish: RawPath?
                     let outcome = try workspace.gate.close { () throws(StoreError) in
-                        try Sealing(self, workspace, request).run(&rubbish, swapped)
+                        try Sealing(self, workspace, request).run(&prepared, &rubbish, swapped)
                     }
                     if let rubbish { workspace.discardRubbish(rubbish) }
                     return outcome
@@ -108,20 +109,23 @@ private struct Sealing {
     }
 
     func run(
-        _ rubbish: inout RawPath?, _ swapped: (Version) throws(StoreError) -> Void
+        _ prepared: inout SealPreparation, _ rubbish: inout RawPath?, _ swapped: (Version) throws(StoreError) -> Void
     ) throws(StoreError) -> CommitOutcome {
         let clock = ContinuousClock()
         let start = clock.now
-        var walk = SealWalk(workspace, store, request.openFiles)
+        var walk = SealWalk(workspace, store, request.openFiles, prepared: nil)
         // Staged files that have a name in objects/ as well.
         var linked: [Digest] = []
         let stored: (version: Version, mark: WorkspaceMark)
         do throws(StoreError) {
-            stored = try sealUpToCommit(&walk, &linked)
+            walk = SealWalk(workspace, store, request.openFiles, prepared: try prepared.finish())
+            stored = try sealUpToCommit(&walk, prepared, &linked)
         } catch {
-            undo(walk, linked)
+            undo(walk, prepared, linked)
             throw error
         }
+        defer { workspace.tracker.endLinking() }
+        linked += prepared.linked.keys
         rubbish = try workspace.swapToNext(stored.mark)
         workspace.digests.removeAll()
         for file in walk.read {
@@ -143,8 +147,10 @@ private struct Sealing {
 
     /// Takes away the names in `objects/` that no version refers to: a file that is still staged must not keep
     /// one. Not where it is unknown whether a version does.
-    private func undo(_ walk: SealWalk, _ linked: [Digest]) {
+    private func undo(_ walk: SealWalk, _ prepared: SealPreparation, _ linked: [Digest]) {
         guard workspace.isUsable else { return }
+        var prepared = prepared
+        prepared.undo()
         // What stays is named by no version; gc removes it.
         for digest in linked { _ = try? store.blobs.remove(digest) }
         if !walk.copied.isEmpty, let known = try? store.catalog.knownBlobs(walk.copied) {
@@ -155,12 +161,13 @@ private struct Sealing {
     }
 
     private func sealUpToCommit(
-        _ walk: inout SealWalk, _ linked: inout [Digest]
+        _ walk: inout SealWalk, _ prepared: SealPreparation, _ linked: inout [Digest]
     ) throws(StoreError) -> (version: Version, mark: WorkspaceMark) {
         let parent = try workspace.baseVersion.flatMap { digest throws(StoreError) in
             try store.catalog.version(digest)
         }
         let root = try walk.run()
+        assert(isRight(root, walk), "what was prepared is not what is staged")
         if !request.allowsEmpty { try requireChange(root, since: parent, walk) }
 
         let generation = workspace.generation
@@ -170,9 +177,10 @@ private struct Sealing {
             generation: generation, openAtSeal: walk.openAtSeal.sorted { $0.path < $1.path })
         let mark = WorkspaceMark(generation: generation + 1, version: manifest.digest)
         // First: by it the next start knows that files may have names in objects/, if this is where it ends.
-        try workspace.prepareNext(root: root, mark, keeping: walk)
-        let known = try store.catalog.knownBlobs(Array(walk.referenced.keys))
-        for (digest, file) in walk.files {
+        try workspace.prepareNext(root: root, mark, keeping: walk, replacesEmpty: prepared.hasBegun)
+        let asked = walk.referenced.keys.filter { !prepared.unknown.contains($0) && !prepared.known.contains($0) }
+        let known = prepared.known.union(try store.catalog.knownBlobs(asked))
+        for (digest, file) in walk.files where prepared.linked[digest] == nil {
             if known.contains(digest) {
                 try walk.mend(digest, with: file)
             } else {
@@ -180,7 +188,8 @@ private struct Sealing {
                 linked.append(digest)
             }
         }
-        try sync(linked + walk.copied, isWhole: !walk.kept.isEmpty)
+        try store.sync(linked + walk.copied, in: workspace, isWhole: !walk.kept.isEmpty)
+        try workspace.syncNext(store.lostWrites)
         let new = walk.referenced.filter { !known.contains($0.key) }
         let commit = Catalog.Commit(
             manifest: manifest, nodes: walk.editor.newNodes, blobs: new,
@@ -193,6 +202,13 @@ private struct Sealing {
             if !store.catalog.isSettled { workspace.stop() }
             throw error
         }
+    }
+
+    /// Whether a walk over everything finds the same, as far as it looks.
+    private func isRight(_ root: TreeEntry, _ walk: SealWalk) -> Bool {
+        var other = SealWalk(ahead: workspace, store)
+        guard let found = try? other.lookAhead() else { return true }
+        return found == root && other.numbering.changes == walk.numbering.changes
     }
 
     /// Now, but never before the version that came before: a clock that was set back must not turn the order
@@ -218,35 +234,39 @@ private struct Sealing {
             .nothingToCommit, parent.map { "nothing has changed since \($0.number)" } ?? "nothing is staged",
             subject: workspace.name, hint: "write below staging/ first, or give --allow-empty")
     }
+}
 
-    /// Makes everything durable that the catalog is about to name.
+extension Store {
+    /// Makes new objects durable that the catalog is about to name.
     ///
     /// - Parameter isWhole: `next/` has directories of its own, too.
-    private func sync(_ added: [Digest], isWhole: Bool) throws(StoreError) {
-        if isWhole || added.count > Sealing.fileSyncCountMax { return try store.syncFilesystem() }
+    func sync(_ added: [Digest], in workspace: Workspace, isWhole: Bool = false) throws(StoreError) {
+        if added.isEmpty, !isWhole { return }
+        if isWhole || added.count > Sealing.fileSyncCountMax { return try syncFilesystem() }
         do throws(StoreError) {
             try Parallel.forEach(added, width: 4) { digest throws(StoreError) in
-                let object = try store.blobs.open(digest)
+                let object = try blobs.open(digest)
                 try system("sync", digest.hex) { () throws(Errno) in
-                    try store.lostWrites.watching { () throws(Errno) in try Syscall.sync(object.fd) }
+                    try lostWrites.watching { () throws(Errno) in try Syscall.sync(object.fd) }
                 }
             }
         } catch {
             // An ordinary user's file may deny reading to its owner, and its mode is the user's until the commit.
             guard error.errno == .permissionDenied else { throw error }
-            return try sync(added, isWhole: true)
+            return try syncFilesystem()
         }
-        try store.blobs.sync(directoriesOf: added)
-        try workspace.syncNext(store.lostWrites)
+        try blobs.sync(directoriesOf: added)
     }
 }
 
 extension Workspace {
     /// Makes `next/`: an empty directory over the new version, but for files that stay staged.
     fileprivate func prepareNext(
-        root: TreeEntry, _ mark: WorkspaceMark, keeping walk: SealWalk
+        root: TreeEntry, _ mark: WorkspaceMark, keeping walk: SealWalk, replacesEmpty: Bool
     ) throws(StoreError) {
-        try Workspace.makeUpper(Workspace.nextName, in: directory, overlay, root: root, mark, syncs: false)
+        try Workspace.makeUpper(
+            Workspace.nextName, in: directory, overlay, root: root, mark, syncs: false,
+            replacesEmpty: replacesEmpty)
         guard !walk.kept.isEmpty else { return }
         let next = try system("open", "next/") { () throws(Errno) in
             try Syscall.open(at: directory.fd, Workspace.nextName, O_RDONLY | O_DIRECTORY)

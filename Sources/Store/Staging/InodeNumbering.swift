@@ -118,6 +118,11 @@ struct InodeNumbering {
         return number
     }
 
+    /// What an earlier walk found of a directory in which nothing has changed since.
+    mutating func takeOver(_ noted: [FileName: UInt64?], in directory: Directory) {
+        if !noted.isEmpty { changes[directory.number, default: [:]].merge(noted) { _, new in new } }
+    }
+
     private mutating func note(_ number: UInt64?, _ name: FileName, _ directory: Directory) {
         if directory.noted[name] == number { return }
         changes[directory.number, default: [:]].updateValue(number, forKey: name)

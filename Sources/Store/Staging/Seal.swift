@@ -33,12 +33,17 @@ public enum OpenFilesPolicy: Hashable, Sendable {
 
 /// One walk over `upper/`, which finds what a new version consists of. The cost follows what was staged.
 ///
-/// The gate must be closed while it runs, or nobody else may know the workspace.
+/// The gate must be closed while it runs, or nobody else may know the workspace. A walk ahead of that, with the gate
+/// open, finds what a later one need not look at again, if nothing of it changes meanwhile: see ``SealPreparation``.
 struct SealWalk {
     let store: Store
     let workspace: Workspace
     let openFiles: OpenFilesPolicy
+    /// Whether the gate is open. Files that programs have open, or that have several names, are left out then.
+    private let isAhead: Bool
     private(set) var editor: TreeEditor
+    /// Of a walk ahead: what it found. Of the one after it: what is taken over from there.
+    private(set) var parts: [TreePath: Part]
 
     /// Files whose bytes are to become objects, each backing file once.
     private(set) var files: [Digest: StagedFile] = [:]
@@ -85,6 +90,28 @@ struct SealWalk {
     struct StagedFile {
         let place: Place
         let size: UInt64
+        let inode: UInt64
+    }
+
+    /// What a directory of `upper/` holds, but for directories, and what its entry is.
+    struct Part {
+        fileprivate let status: DigestCache.Key
+        fileprivate let directory: InodeNumbering.Directory
+        /// What is to be looked at in any case.
+        fileprivate var directories: [FileName] = []
+        fileprivate var changes: [FileName: TreeChange] = [:]
+        fileprivate var noted: [FileName: UInt64?] = [:]
+        /// Files whose bytes are to become objects.
+        fileprivate(set) var files: [(digest: Digest, file: StagedFile)] = []
+        fileprivate(set) var referenced: [Digest: UInt64] = [:]
+        /// The backing inodes of all files.
+        fileprivate(set) var inodes: [UInt64] = []
+        fileprivate var count = 0
+        /// nil where something at any depth was left out.
+        fileprivate var entry: TreeEntry?
+
+        /// The directory's own backing inode.
+        var inode: UInt64 { status.inode }
     }
 
     /// What a file that is open for writing held at the seal.
@@ -94,11 +121,29 @@ struct SealWalk {
         let isTorn: Bool
     }
 
-    init(_ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy) {
+    /// - Parameter prepared: what was found ahead, without what has changed since.
+    init(
+        _ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy,
+        prepared: (editor: TreeEditor, parts: [TreePath: Part])?
+    ) {
+        self.init(workspace, store, openFiles, isAhead: false, prepared)
+    }
+
+    /// A walk with the gate open.
+    init(ahead workspace: Workspace, _ store: Store) {
+        self.init(workspace, store, .include, isAhead: true, nil)
+    }
+
+    private init(
+        _ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy, isAhead: Bool,
+        _ prepared: (editor: TreeEditor, parts: [TreePath: Part])?
+    ) {
         self.store = store
         self.workspace = workspace
         self.openFiles = openFiles
-        editor = TreeEditor(store.trees)
+        self.isAhead = isAhead
+        editor = prepared?.editor ?? TreeEditor(store.trees)
+        parts = prepared?.parts ?? [:]
         numbering = InodeNumbering(store, workspace)
     }
 
@@ -113,39 +158,77 @@ struct SealWalk {
 
     /// Walks everything and returns the entry of the new root.
     mutating func run() throws(StoreError) -> TreeEntry {
+        guard let root = try walk() else { preconditionFailure("only a walk ahead leaves out") }
+        return root
+    }
+
+    /// Walks everything as far as that is of use to a later walk: see ``parts``.
+    ///
+    /// - Returns: the entry of the new root; nil where something was left out.
+    @discardableResult
+    mutating func lookAhead() throws(StoreError) -> TreeEntry? { try walk() }
+
+    /// - Returns: nil where something was left out.
+    private mutating func walk() throws(StoreError) -> TreeEntry? {
         let place = try workspace.place([])
         guard let top = try workspace.overlay.probe(place) else {
             throw StoreError(.damaged, "the workspace has no upper directory", subject: workspace.name)
         }
         // Not by recursion: the depth of a tree is the user's.
-        var levels = [try open(top, at: place, path: .root, try numbering.top(top))]
-        while let last = levels.indices.last {
-            guard let name = levels[last].names.popLast() else {
-                let level = levels.removeLast()
-                let entry = try close(level)
-                if levels.isEmpty { return entry }
-                levels[last - 1].changes[entry.name] = .set(entry)
+        var level = try open(top, at: place, path: .root, try numbering.top(top))
+        var above: [Level] = []
+        while true {
+            if let name = level.names.popLast() {
+                guard let inner = try visit(name, in: &level) else { continue }
+                above.append(level)
+                level = inner
                 continue
             }
-            let childPlace = try levels[last].place.child(name)
-            guard let child = try workspace.overlay.probe(childPlace) else { continue }
-            changedCount += 1
-            let path = levels[last].path.appending(name)
-            let directory = levels[last].directory
-            if child.isWhiteout {
-                levels[last].changes[name] = .remove
-                numbering.remove(name, from: directory)
-            } else if child.isDirectory {
-                let number = numbering.add(child, name, to: directory)
-                let inner = try numbering.directory(child, number)
-                levels.append(try open(child, at: childPlace, path: path, inner))
-            } else if let entry = try entry(name, child, at: childPlace, path: path, in: levels[last]) {
-                levels[last].changes[name] = .set(entry)
-                // A skipped file's number is what the base has.
-                if !skipped.contains(path) { _ = numbering.add(child, name, to: directory) }
-            }
+            let entry = try close(&level)
+            guard var outer = above.popLast() else { return entry }
+            if let entry { outer.take(entry) } else { outer.isWhole = false }
+            level = outer
         }
-        preconditionFailure("the root closes last")
+    }
+
+    /// Looks at one name of a directory.
+    ///
+    /// - Returns: the level of a directory to be walked next.
+    private mutating func visit(_ name: FileName, in level: inout Level) throws(StoreError) -> Level? {
+        let place = try level.place.child(name)
+        let path = level.path.appending(name)
+        do throws(StoreError) {
+            guard let found = try workspace.overlay.probe(place) else {
+                level.drop(name)
+                return nil
+            }
+            level.part.count += 1
+            if found.isWhiteout {
+                level.part.changes[name] = .remove
+                numbering.remove(name, from: level.directory)
+            } else if found.isDirectory {
+                let number = numbering.add(found, name, to: level.directory)
+                let inner = try open(found, at: place, path: path, try directory(found, number, at: path))
+                level.part.directories.append(name)
+                return inner
+            } else if let entry = try entry(name, found, at: place, path: path, in: &level) {
+                level.part.changes[name] = .set(entry)
+                // A skipped file's number is what the base has.
+                if !skipped.contains(path) { _ = numbering.add(found, name, to: level.directory) }
+            }
+        } catch {
+            // Gone, replaced or not to be read just now: the walk that counts will say so if it still is.
+            guard isAhead else { throw error }
+            level.leaveOut()
+        }
+        return nil
+    }
+
+    private func directory(
+        _ found: UpperEntry, _ number: UInt64, at path: TreePath
+    ) throws(StoreError) -> InodeNumbering.Directory {
+        if let known = parts[path]?.directory, known.number == number { return known }
+        return try numbering.directory(found, number)
     }
 
     /// A directory on the way to where the walk is.
@@ -157,32 +240,76 @@ struct SealWalk {
         let keptBefore: Int
         /// What is still to be looked at.
         var names: [FileName]
-        var changes: [FileName: TreeChange] = [:]
+        var part: Part
+        /// Whether nothing that the directory itself holds was left out, and nothing at any depth.
+        var isPlain = true
+        var isWhole = true
+        /// Whether ``Part/entry`` was taken over and is still right.
+        var isUnchanged = false
+
+        mutating func leaveOut() {
+            isPlain = false
+            isWhole = false
+        }
+
+        /// A directory in it is done.
+        mutating func take(_ entry: TreeEntry) {
+            if part.changes.updateValue(.set(entry), forKey: entry.name) != .set(entry) { isUnchanged = false }
+        }
+
+        /// There is nothing of that name.
+        mutating func drop(_ name: FileName) {
+            if part.changes.removeValue(forKey: name) != nil { isUnchanged = false }
+        }
     }
 
-    private func open(
+    private mutating func open(
         _ found: UpperEntry, at place: Place, path: TreePath, _ directory: InodeNumbering.Directory
     ) throws(StoreError) -> Level {
+        let status = DigestCache.Key(found.status)
+        if !isAhead, var part = parts[path], part.status == status, part.directory.number == directory.number {
+            let names = part.directories
+            // They are counted and listed again.
+            part.count -= names.count
+            part.directories = []
+            numbering.takeOver(part.noted, in: directory)
+            return Level(
+                found: found, place: place, path: path, directory: directory, keptBefore: kept.count,
+                names: names, part: part, isUnchanged: part.entry != nil)
+        }
         let names = try system("list", place.display) { () throws(Errno) in
             try Syscall.names(at: place.fd, place.path)
         }
         return Level(
-            found: found, place: place, path: path, directory: directory, keptBefore: kept.count, names: names
-        )
+            found: found, place: place, path: path, directory: directory, keptBefore: kept.count, names: names,
+            part: Part(status: status, directory: directory))
     }
 
-    private mutating func close(_ level: Level) throws(StoreError) -> TreeEntry {
-        let tree = try editor.edit(level.found.baseTree, level.changes)
-        let entry = try workspace.overlay.entry(
-            level.path.names.last ?? .root, level.found, at: level.place,
-            .tree(tree.digest, files: tree.files), size: tree.bytes)
-        if kept.count > level.keptBefore { directories[level.path] = (entry, level.directory.number) }
-        return entry
+    /// - Returns: the directory's entry; nil where something was left out.
+    private mutating func close(_ level: inout Level) throws(StoreError) -> TreeEntry? {
+        changedCount += level.part.count
+        if level.isWhole, !level.isUnchanged {
+            let tree = try editor.edit(level.found.baseTree, level.part.changes)
+            level.part.entry = try workspace.overlay.entry(
+                level.path.names.last ?? .root, level.found, at: level.place,
+                .tree(tree.digest, files: tree.files), size: tree.bytes)
+        }
+        if isAhead {
+            level.part.noted = numbering.changes[level.directory.number] ?? [:]
+            if level.isPlain { parts[level.path] = level.part }
+            return level.part.entry
+        }
+        for (digest, file) in level.part.files { files[digest] = file }
+        referenced.merge(level.part.referenced) { first, _ in first }
+        if kept.count > level.keptBefore, let entry = level.part.entry {
+            directories[level.path] = (entry, level.directory.number)
+        }
+        return level.part.entry
     }
 
     /// The entry for what was found, which is no directory; nil where a skipped file has none in the base either.
     private mutating func entry(
-        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, in level: Level
+        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, in level: inout Level
     ) throws(StoreError) -> TreeEntry? {
         guard let kind = EntryKind(mode: found.status.st_mode) else {
             throw StoreError(.damaged, "a file of unknown type", subject: path.display)
@@ -191,27 +318,33 @@ struct SealWalk {
         switch kind {
         case .directory: preconditionFailure("a level of its own")
         case .file:
+            level.part.inodes.append(found.file.inode)
+            if isAhead, try isInUse(found, at: place) {
+                level.leaveOut()
+                return nil
+            }
             if let (digest, size) = found.reference {
-                referenced[digest] = size
+                level.part.referenced[digest] = size
                 // Bytes of its own are those of who read it when they were sealed.
                 if found.status.st_size > 0, try use(of: found, at: place) == .reading {
                     keepForReaders(path, found.mark)
                 }
                 return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
             }
-            let use = try use(of: found, at: place)
+            let use = isAhead ? Use.none : try use(of: found, at: place)
             if use == .writing {
-                return try openFile(name, found, at: place, path: path, base: level.found.baseTree)
+                return try openFile(name, found, at: place, path: path, in: &level)
             }
             let digest = try closedFile(found, at: place)
-            referenced[digest] = size
+            level.part.referenced[digest] = size
             if store.lostWrites.mustCopy {
                 // There is a copy already.
             } else if use == .reading, size > 0, try copyForReaders(digest, size: size, at: place) {
                 let number = workspace.number(of: found, name, in: level.directory.number)
                 keepForReaders(path, UpperMark(inode: number, base: .blob(digest, size: size)))
             } else {
-                files[digest] = StagedFile(place: place, size: size)
+                let file = StagedFile(place: place, size: size, inode: found.file.inode)
+                level.part.files.append((digest, file))
             }
             return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
         case .symlink:
@@ -225,6 +358,14 @@ struct SealWalk {
                 name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
         case .fifo, .socket: return try workspace.overlay.entry(name, found, at: place, .none, size: 0)
         }
+    }
+
+    /// Whether a walk ahead is to leave a file out.
+    private mutating func isInUse(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
+        let linkCount = workspace.tracker.linkCount(found.file.linkCount, of: found.file.inode)
+        if linkCount > 1 || workspace.tracker.isOpen(found.file.inode) { return true }
+        if found.reference != nil, found.status.st_size == 0 { return false }
+        return try use(of: found, at: place) != .none
     }
 
     /// What programs may still do with a file.
@@ -300,7 +441,7 @@ struct SealWalk {
     // MARK: Files that can be written to
 
     private mutating func openFile(
-        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, base: Digest?
+        _ name: FileName, _ found: UpperEntry, at place: Place, path: TreePath, in level: inout Level
     ) throws(StoreError) -> TreeEntry? {
         switch openFiles {
         case .fail, .wait:
@@ -310,12 +451,14 @@ struct SealWalk {
         case .skip:
             kept.append(path)
             skipped.insert(path)
-            return try base.flatMap { base throws(StoreError) in try store.trees.entry(name, in: base) }
+            return try level.found.baseTree.flatMap { base throws(StoreError) in
+                try store.trees.entry(name, in: base)
+            }
         case .include:
             let captured = try capture(found, at: place, path)
             kept.append(path)
             openAtSeal.append(Manifest.OpenFile(path: path, isTorn: captured.isTorn))
-            referenced[captured.digest] = captured.size
+            level.part.referenced[captured.digest] = captured.size
             return try workspace.overlay.entry(
                 name, found, at: place, .blob(captured.digest), size: captured.size)
         }

@@ -110,11 +110,13 @@ public final class Workspace: Sendable {
 
     /// Makes an empty directory `name` laid over `root`, to be or to replace `upper/`. It is never there without its
     /// mark.
+    ///
+    /// - Parameter replacesEmpty: what is there is known to be an empty directory, and is never gone in between.
     static func makeUpper(
         _ name: RawPath, in directory: Descriptor, _ overlay: Overlay, root: TreeEntry, _ mark: WorkspaceMark,
-        inode: UInt64? = nil, syncs: Bool = true
+        inode: UInt64? = nil, syncs: Bool = true, replacesEmpty: Bool = false
     ) throws(StoreError) {
-        try RemoveTree.remove(name, at: directory)
+        if !replacesEmpty { try RemoveTree.remove(name, at: directory) }
         let temporary = overlay.temporary
         try overlay.prepared(for: Place(directory: directory, path: name)) { made throws(StoreError) in
             try overlay.make(root, inode: inode, at: temporary.place(made))

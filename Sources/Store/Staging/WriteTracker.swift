@@ -1,11 +1,16 @@
-/// Who can write to which backing file: the seal asks before it trusts that a file will not change.
+/// Who can write to which backing file, and what has changed since somebody began to ask: the seal needs to know before
+/// it trusts that a file will not change, or has not.
 ///
-/// The VFS reports every open for writing and its end; without a mount there are none.
+/// The VFS reports every open, every end of one that writes, and every change; without a mount there are none.
 public final class WriteTracker: Sendable {
     private struct State {
         var writers: [UInt64: Int] = [:]
         /// Files that were opened for writing, or truncated by name, since the mark was taken.
         var touched: Set<UInt64> = []
+        /// What was opened or changed since ``watch()``; nil while nobody watches.
+        var changed: Set<UInt64>?
+        /// Files that a seal has given a name in `objects/`, which is not theirs to count yet.
+        var linked: Set<UInt64> = []
     }
 
     private let state = Lock(State())
@@ -17,6 +22,7 @@ public final class WriteTracker: Sendable {
         state.withLock {
             $0.writers[backing, default: 0] += 1
             $0.touched.insert(backing)
+            $0.changed?.insert(backing)
         }
     }
 
@@ -27,12 +33,22 @@ public final class WriteTracker: Sendable {
             }
             $0.writers[backing] = count == 1 ? nil : count - 1
             $0.touched.insert(backing)
+            $0.changed?.insert(backing)
         }
     }
 
     /// A change of the bytes without an open.
     public func touched(_ backing: UInt64) {
-        state.withLock { _ = $0.touched.insert(backing) }
+        state.withLock {
+            $0.touched.insert(backing)
+            $0.changed?.insert(backing)
+        }
+    }
+
+    /// A file was opened for reading, or anything but bytes of a file or directory was changed: the names in it, or its
+    /// attributes.
+    public func changed(_ backing: UInt64) {
+        state.withLock { _ = $0.changed?.insert(backing) }
     }
 
     public func isOpen(_ backing: UInt64) -> Bool {
@@ -52,5 +68,36 @@ public final class WriteTracker: Sendable {
 
     func wasTouched(_ backing: UInt64) -> Bool {
         state.withLock { $0.touched.contains(backing) }
+    }
+
+    // MARK: While a seal is prepared
+
+    /// Notes what is opened or changed from now on.
+    func watch() {
+        state.withLock { $0.changed = [] }
+    }
+
+    /// Returns what was noted, and notes no more.
+    func endWatch() -> Set<UInt64> {
+        state.withLock { state in
+            defer { state.changed = nil }
+            return state.changed ?? []
+        }
+    }
+
+    /// The file is about to get a name in `objects/`.
+    func linking(_ backing: UInt64) {
+        state.withLock { _ = $0.linked.insert(backing) }
+    }
+
+    /// Those names are gone, or are all that is left of the files.
+    func endLinking() {
+        state.withLock { $0.linked.removeAll() }
+    }
+
+    /// How many links a file has that `stat` says has `count`.
+    public func linkCount(_ count: UInt64, of backing: UInt64) -> UInt64 {
+        if count < 2 { return count }
+        return state.withLock { $0.linked.contains(backing) } ? count - 1 : count
     }
 }

@@ -102,6 +102,7 @@ extension StagingTree {
             return try changeNameless(node, change, by: caller)
         }
         try materialize(node)
+        defer { noteChange(of: node) }
         let place = try place(node)
         if let size = change.size { try truncate(node, place, to: size, by: caller) }
         try called { () throws(Errno) in
@@ -200,6 +201,7 @@ extension StagingTree {
             try requireUsable()
             try lock.withLock { _ throws(VFSError) in
                 try materialize(node)
+                defer { noteChange(of: node) }
                 try withBacking(node) { place throws(Errno) in
                     if let value {
                         try Syscall.setAttribute(at: place.fd, place.path, RawPath(name), value, flags: flags)
@@ -255,7 +257,10 @@ extension Attributes {
     init(_ status: FileStatus, of node: StagingNode) {
         let size = node.reference?.size ?? status.size
         self.init(
-            inode: node.inode, kind: node.kind, mode: status.permissions, linkCount: status.linkCount,
+            inode: node.inode, kind: node.kind, mode: status.permissions,
+            linkCount: node.isDirectory
+                ? status.linkCount
+                : node.tree.workspace.tracker.linkCount(status.linkCount, of: status.inode),
             uid: status.uid, gid: status.gid, device: status.device, size: size,
             blocks: node.reference != nil ? (size + 511) / 512 : status.blocks,
             atime: status.atime, mtime: status.mtime, ctime: status.ctime)

@@ -74,7 +74,9 @@ extension StagingTree {
         node.file = file
         node.openCount += 1
         if writes { node.writeCount += 1 }
-        if writes, let backing = node.backing { workspace.tracker.opened(backing) }
+        if let backing = node.backing {
+            if writes { workspace.tracker.opened(backing) } else { workspace.tracker.changed(backing) }
+        }
         return StagingHandle(node, file, writes: writes ? node.backing : nil)
     }
 

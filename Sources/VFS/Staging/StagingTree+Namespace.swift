@@ -232,6 +232,7 @@ extension StagingTree {
             let target = try place(parent, name)
             if self.table.isLinked(node) {
                 try materialize(node)
+                defer { noteChange(of: node) }
                 try keepNumber(node)
                 let source = try place(node)
                 try stored { () throws(StoreError) in
@@ -311,6 +312,7 @@ extension StagingTree {
             // Two names of one file: POSIX wants nothing done.
             if replaced === node { return }
             try materialize(newParent)
+            defer { noteChange(of: newParent) }
             try materialize(node)
             try keepNumber(node)
             let source = try place(parent, name)
@@ -373,6 +375,7 @@ extension StagingTree {
                 guard parent.isDirectory else { throw VFSError(.notDirectory) }
                 guard parent === root || table.isLinked(parent) else { throw .notFound }
                 try materialize(parent)
+                defer { noteChange(of: parent) }
                 return try body(&links)
             }
         }

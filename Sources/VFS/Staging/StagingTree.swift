@@ -175,6 +175,16 @@ final class StagingTree: Sendable {
         node.adopt(upper)
         // Not every kind of file can carry the mark; while it lives the node keeps its number all the same.
         node.hasNumberInMark = true
+        noteChange(of: node)
+    }
+
+    /// To be called when something of `upper/` has been changed, or may have been, and the gate is still passed: a seal
+    /// that is being prepared must look at it again, and at the directories that hold it.
+    func noteChange(of node: StagingNode) {
+        if node.isDirectory, let backing = node.backing { workspace.tracker.changed(backing) }
+        for link in table.links(node) {
+            if let backing = (link.parent as? StagingNode)?.backing { workspace.tracker.changed(backing) }
+        }
     }
 
     // MARK: Bytes of its own. With the gate passed, without the lock.
@@ -216,6 +226,7 @@ final class StagingTree: Sendable {
             node.noteUnmarked()
             lock.withLock { _ in
                 node.reference = nil
+                noteChange(of: node)
                 node.hasNumberInMark = true
                 // Who reads it already goes on with the new bytes.
                 node.file?.replace(work.file, isWritable: true)
