@@ -59,7 +59,15 @@ public final class Session: @unchecked Sendable {
             throw StoreError(
                 Errno(rawValue: errno), doing: "go on with the mount", subject: options.mountpoint)
         }
-        do throws(VFSError) { staleAtStart = try fileSystem.resume() } catch {
+        do throws(VFSError) {
+            let resumed = try fileSystem.resume()
+            staleAtStart = resumed.stale
+            if let first = resumed.failures.first {
+                logger.error(
+                    "some of what the kernel knows could not be had again",
+                    metadata: ["count": "\(resumed.failures.count)", "reason": "\(first)"])
+            }
+        } catch {
             throw StoreError(
                 .system(error.code), "cannot go on with the mount: \(error)", subject: options.mountpoint)
         }

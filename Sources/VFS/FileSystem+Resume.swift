@@ -4,28 +4,51 @@ internal import SystemPackage
 
 // Going on where another daemon ended: the kernel still uses its numbers.
 extension FileSystem {
+    public struct Resumed: Sendable {
+        /// Names the kernel must forget.
+        public let stale: [Stale]
+        /// Why some of what it knows could not be looked at.
+        public let failures: [VFSError]
+    }
+
     /// Gives every node and open file that the record names its number back. To be called before the first request.
     ///
-    /// What cannot be had again, since its version was forgotten or its bytes are gone, answers ESTALE or EBADF.
+    /// What cannot be had again, since its version was forgotten, its bytes are gone or its directory denies it now,
+    /// answers ESTALE or EBADF.
     ///
-    /// - Returns: names the kernel must forget.
     /// - Throws: ``VFSError`` where there is no record, or one that makes no sense.
-    public func resume() throws(VFSError) -> [Stale] {
+    public func resume() throws(VFSError) -> Resumed {
         guard let record else { throw VFSError(.invalidArgument, "there is no record of the mount") }
         var known = try called { () throws(Errno) in try record.recorded() }
         table.resume(from: known.nextNode)
         files.resume(from: known.nextHandle)
         directories.resume(from: known.nextHandle)
-        try finishMove(&known)
+        var failures: [VFSError] = []
+        finishMove(&known, &failures)
         finishedMoves.withLock { [movers = known.movers] in $0 = movers }
         begunCommits.withLock { [commits = known.commits] in $0 = commits }
         var restoring = Restoring(known)
-        for id in known.nodes.keys { try restore(id, &restoring) }
+        for id in known.nodes.keys { restore(id, &restoring) }
+        failures += restoring.failures
         reopen(known)
-        try stored { () throws(StoreError) in
-            try staging.workspace.unlinked.discardAll(but: Set(restoring.nameless.map(\.value)))
+        // What cannot be removed now is removed at the next start.
+        attempt(&failures) { () throws(VFSError) in
+            try stored { () throws(StoreError) in
+                try staging.workspace.unlinked.discardAll(but: Set(restoring.nameless.map(\.value)))
+            }
         }
-        return restoring.stale + staleVersions(known)
+        return Resumed(stale: restoring.stale + staleVersions(known), failures: failures)
+    }
+
+    /// One thing that cannot be looked at is no reason to lose all others with the mount.
+    @discardableResult
+    private func attempt<Result>(
+        _ failures: inout [VFSError], _ body: () throws(VFSError) -> Result?
+    ) -> Result? {
+        do throws(VFSError) { return try body() } catch {
+            failures.append(error)
+            return nil
+        }
     }
 
     /// Versions and tags may have changed while no daemon could say so.
@@ -43,6 +66,7 @@ extension FileSystem {
         var nodes: [NodeID: Node?] = [:]
         var nameless: [NodeID] = []
         var stale: [Stale] = []
+        var failures: [VFSError] = []
 
         init(_ known: RecordedMount) {
             self.known = known
@@ -51,18 +75,22 @@ extension FileSystem {
     }
 
     /// A rename that had begun may have been carried out: then names are what they are since.
-    private func finishMove(_ known: inout RecordedMount) throws(VFSError) {
+    private func finishMove(_ known: inout RecordedMount, _ failures: inout [VFSError]) {
         guard let move = known.unfinished else { return }
         // Its directories have not moved since the record of the rename, the last one.
         var restoring = Restoring(known)
-        guard let parent = try restore(move.parent, &restoring) as? StagingNode,
-            let newParent = try restore(move.newParent, &restoring) as? StagingNode
+        guard let parent = restore(move.parent, &restoring) as? StagingNode,
+            let newParent = restore(move.newParent, &restoring) as? StagingNode
         else { return }
-        guard try staging.wasCarriedOut(move, from: parent, to: newParent) else { return }
-        let other = RecordedMount.Name(parent: move.parent, name: move.name)
-        let isExchange = try parent.child(other.name).map { node in
-            table.dropIfUnused(node)
-            return true
+        let wasCarriedOut = attempt(&failures) { () throws(VFSError) in
+            try staging.wasCarriedOut(move, from: parent, to: newParent)
+        }
+        guard wasCarriedOut == true else { return }
+        let isExchange = attempt(&failures) { () throws(VFSError) in
+            try parent.child(move.name).map { node in
+                table.dropIfUnused(node)
+                return true
+            }
         }
         known.finish(isExchange: isExchange ?? false)
         // For the daemon after this one, too: the kernel may still have to send it again then.
@@ -71,20 +99,21 @@ extension FileSystem {
 
     /// The node of that number, made again at its names, and before it the directories above.
     @discardableResult
-    private func restore(_ id: NodeID, _ restoring: inout Restoring) throws(VFSError) -> Node? {
+    private func restore(_ id: NodeID, _ restoring: inout Restoring) -> Node? {
         if let present = table.node(id) { return present }
         if let tried = restoring.nodes[id] { return tried }
         guard let record = restoring.known.nodes[id] else { return nil }
         var found: Node?
         var lost: [Stale] = []
         for link in record.names {
-            guard let parent = try restore(link.parent, &restoring) else { continue }
+            guard let parent = restore(link.parent, &restoring) else { continue }
             // The first of its names that still leads to it gives the node its number; others lead to that node, or
             // to something of its own by now: the second name of a hard link that was sealed, for instance.
-            let node =
+            let node = attempt(&restoring.failures) { () throws(VFSError) in
                 found == nil
-                ? try table.restoring(id) { () throws(VFSError) in try parent.child(link.name) }
-                : try parent.child(link.name)
+                    ? try table.restoring(id) { () throws(VFSError) in try parent.child(link.name) }
+                    : try parent.child(link.name)
+            }
             if let node, node.id == id, node.inode == record.inode {
                 found = node
             } else {
@@ -100,8 +129,10 @@ extension FileSystem {
         }
         restoring.stale += lost
         if record.names.isEmpty {
-            found = try table.restoring(id) { () throws(VFSError) in
-                try staging.keptNode(id, inode: record.inode)
+            found = attempt(&restoring.failures) { () throws(VFSError) in
+                try table.restoring(id) { () throws(VFSError) in
+                    try staging.keptNode(id, inode: record.inode)
+                }
             }
             if found != nil { restoring.nameless.append(id) }
         }

@@ -47,7 +47,7 @@ struct ResumeTests {
         try next.commit()
 
         let after = try fileSystem(over: next)
-        let stale = try after.resume()
+        let stale = try after.resume().stale
         for (number, (id, inode)) in nodes.enumerated() {
             // What the kernel may still ask for, not having been told yet: it does not say which file it means.
             #expect(
@@ -61,6 +61,25 @@ struct ResumeTests {
             #expect(try after.attributes(files[0].node).0.linkCount == 2)
         }
         #expect(Set(stale).count == 48)
+    }
+
+    @Test func `what cannot be looked at is lost alone`() throws {
+        let before = try fileSystem(over: fixture)
+        let staging = try before.lookup(.root, name("staging")).node
+        let nodes = try ["damaged", "sound"].map { text in
+            let (entry, file) = try before.create(staging, name(text), mode: 0o644, by: ResumeTests.caller)
+            before.release(file.handle)
+            return entry.node
+        }
+        let place = try fixture.upper("damaged")
+        try Syscall.setAttribute(at: place.fd, place.path, RawPath("user.firn"), [0xFF])
+
+        let after = try fileSystem(over: fixture)
+        let resumed = try after.resume()
+        #expect(resumed.failures.map(\.code) == [.ioError])
+        #expect(resumed.stale == [.name(parent: staging, name: name("damaged"))])
+        #expect(errno { _ = try after.attributes(nodes[0]) } == .staleNFSFileHandle)
+        #expect(try after.attributes(nodes[1]).0.kind == .file)
     }
 
     @Test func `a file that was replaced must be looked up again`() throws {

@@ -56,9 +56,9 @@ public struct Place: Sendable {
     /// Runs a call on the file or directory here, whatever its mode. An ordinary user's own may deny it even to its
     /// owner, who may change that: it is allowed for the time of the call.
     ///
-    /// - Parameter bit: the owner's permission that the call needs.
+    /// - Parameter bits: the owner's permissions that the call needs.
     func whateverMode<Result>(
-        _ bit: mode_t = 0o400, _ call: () throws(Errno) -> Result
+        _ bits: mode_t = 0o400, _ call: () throws(Errno) -> Result
     ) throws(Errno) -> Result {
         do throws(Errno) { return try call() } catch {
             guard error == .permissionDenied else { throw error }
@@ -67,8 +67,10 @@ public struct Place: Sendable {
         let type = status.st_mode & S_IFMT
         // A whiteout has taken the file's place. Root, who may open it, is told so.
         if type == S_IFCHR { throw .noSuchAddressOrDevice }
-        guard type == S_IFREG || type == S_IFDIR, status.st_mode & bit == 0 else { throw .permissionDenied }
-        try Syscall.changeMode(at: fd, path, status.st_mode & 0o7777 | bit)
+        guard type == S_IFREG || type == S_IFDIR, status.st_mode & bits != bits else {
+            throw .permissionDenied
+        }
+        try Syscall.changeMode(at: fd, path, status.st_mode & 0o7777 | bits)
         let result: Swift.Result<Result, Errno>
         do throws(Errno) { result = .success(try call()) } catch { result = .failure(error) }
         try Syscall.changeMode(at: fd, path, status.st_mode & 0o7777)

@@ -27,10 +27,8 @@ public final class UnlinkedFiles: Sendable {
     /// nil where there is none of that number.
     public func open(_ number: UInt64) throws(StoreError) -> Descriptor? {
         try system("open an unlinked file in", UnlinkedFiles.name.display) { () throws(Errno) in
-            let directory = try opened()
-            do throws(Errno) {
-                return try Syscall.open(at: directory.fd, RawPath("\(number)"), O_RDWR | O_NOFOLLOW)
-            } catch {
+            let place = Place(directory: try opened(), path: RawPath("\(number)"))
+            do throws(Errno) { return try Syscall.openAgain(place, writes: true) } catch {
                 guard error == .noSuchFileOrDirectory else { throw error }
                 return nil
             }

@@ -18,6 +18,17 @@ extension Syscall {
         try open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW, function: function)
     }
 
+    /// For who had it open when its mode, of which that was, denies it to its owner by now.
+    public static func openAgain(
+        _ place: Place, writes: Bool, function: StaticString = #function
+    ) throws(Errno) -> Descriptor {
+        try place.whateverMode(writes ? 0o600 : 0o400) { () throws(Errno) in
+            writes
+                ? try openForWriting(place, function: function)
+                : try openForReading(place, function: function)
+        }
+    }
+
     public static func openDirectory(
         _ place: Place, function: StaticString = #function
     ) throws(Errno) -> Descriptor {

@@ -72,9 +72,7 @@ extension StagingTree {
             return StagedFile(descriptor, isWritable: false, isBlob: true, backing: backing?.file)
         }
         let place = try place(node)
-        let descriptor = try called { () throws(Errno) in
-            writes ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
-        }
+        let descriptor = try called { () throws(Errno) in try Syscall.openAgain(place, writes: writes) }
         return StagedFile(descriptor, isWritable: writes, isBlob: false, backing: backing?.file)
     }
 

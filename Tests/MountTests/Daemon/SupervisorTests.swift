@@ -265,6 +265,35 @@ struct SupervisorTests {
             #expect(outcome.text == "one\ntwo\n")
         }
     }
+
+    @Test(.enabled(if: MountedStore.isAvailableToAnyone, "an ordinary user cannot mount"))
+    func `modes that deny even their owner do not end an ordinary user's mount`() throws {
+        try MountedStore.with(as: "nobody") { mount in
+            let script = """
+                import os, sys
+                os.chdir(sys.argv[1])
+                os.mkdir('d')
+                open('d/f', 'w').close()
+                os.chmod('d', 0)
+                modes = {'gone': 0o444, 'named': 0o444, 'nobody': 0}
+                files = [os.open(name, os.O_CREAT | os.O_RDWR, mode) for name, mode in modes.items()]
+                for file in files: os.write(file, b'one ')
+                os.unlink('gone')
+                os.kill(int(open(sys.argv[2] + '/lock').read()), 9)
+                for file in files:
+                    os.write(file, b'two')
+                    print(os.pread(file, 9, 0).decode(), oct(os.fstat(file).st_mode & 0o777))
+                os.chmod('d', 0o755)
+                with open('d/f', 'w') as file: file.write('three')
+                print(open('d/f').read())
+                """
+            let outcome = try Shell.run(
+                Shell.command(
+                    ["/usr/bin/python3", "-c", script, mount.staging, mount.store], as: "nobody"))
+            #expect(outcome.status == 0, "\(outcome.complaints)")
+            #expect(outcome.text == "one two 0o444\none two 0o444\none two 0o0\nthree\n")
+        }
+    }
 }
 
 /// The daemon of a store, by what it notes itself.
