@@ -59,8 +59,8 @@ extension StagingTree {
         if node.isKeptUnlinked {
             let kept = try stored { () throws(StoreError) in try workspace.unlinked.open(node.id.value) }
             guard let kept else { throw .stale }
-            return StagedFile(
-                kept, isWritable: true, isBlob: false, backing: backing?.file, hasName: false)
+            // It has this name, by which it can be opened again: see `descriptor(of:_:)`.
+            return StagedFile(kept, isWritable: true, isBlob: false, backing: backing?.file)
         }
         // Where the kernel reads a file of `upper/` that refers to a blob, that has those bytes itself.
         let isOwn = node.reference != nil && backing != nil

@@ -103,6 +103,25 @@ struct LimitsTests {
     }
 
     @Test
+    func `nor does the next daemon need descriptors for open files, named or not`() throws {
+        try MountedStore.with { mount in
+            let named = try (0..<300).map { try mount.open("staging/f\($0)", O_CREAT | O_RDWR) }
+            let nameless = try (0..<300).map { _ in try mount.open("staging", Syscall.nameless | O_RDWR) }
+            // As the next daemon's, too.
+            let daemon = try #require(mount.daemon)
+            let outcome = try Shell.run(
+                "/bin/sh", "-c", "prlimit --pid $(cut -d' ' -f4 /proc/\(daemon)/stat) --nofile=200:200")
+            try #require(outcome.status == 0)
+            try mount.crashDaemon()
+            for file in named + nameless {
+                try file.write("goes on", at: 0)
+                #expect(try file.status.st_size == 7)
+                #expect(try Syscall.seek(file.fd, to: .hole, from: 0) == 7)
+            }
+        }
+    }
+
+    @Test
     func `a store that is moved away while it is mounted works on, and when it is back all is there`() throws
     {
         try MountedStore.with { mount in
