@@ -42,7 +42,8 @@ public struct MountHooks: Sendable {
     /// These paths of staging, and what is below them, are others than before; the root path is all of it.
     /// Gate closed.
     public var replaced: @Sendable ([TreePath]) throws(StoreError) -> Void
-    /// After ``replaced``, with the gate open again: what waits for the kernel belongs here.
+    /// After ``sealed`` or ``replaced``, with the gate open again: what waits for the kernel belongs here. What was
+    /// replaced is still to be removed. Also called where nothing was replaced, since an error came first.
     public var afterReplace: @Sendable () -> Void
     /// Begins to unmount and returns at once; throws ``StoreError`` `.busy` when the mount is in use.
     public var unmount: @Sendable () throws(StoreError) -> Void

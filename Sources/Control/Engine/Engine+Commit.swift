@@ -18,7 +18,8 @@ extension Engine {
         if request.author.isEmpty { request.author = caller.author }
         let start = ContinuousClock.now
         do throws(StoreError) {
-            let outcome = try store.commit(workspace, request, progress: progress, swapped: hooks.sealed)
+            let outcome = try store.commit(
+                workspace, request, progress: progress, swapped: hooks.sealed, opened: hooks.afterReplace)
             record.keep(outcome, duration: .now - start)
             hooks.versionsChanged()
             return outcome

@@ -6,18 +6,18 @@ internal import SystemPackage
 extension Engine {
     func abort() throws(StoreError) -> JSONValue {
         let staged = try store.stagedCount(workspace)
-        try store.abort(workspace) { () throws(StoreError) in try hooks.replaced([.root]) }
-        hooks.afterReplace()
+        try store.abort(
+            workspace, replaced: { () throws(StoreError) in try hooks.replaced([.root]) },
+            opened: hooks.afterReplace)
         return ["discarded": JSONValue(staged)]
     }
 
     func restore(_ selector: String, _ paths: [TreePath], isForced: Bool) throws(StoreError) -> JSONValue {
         let version = try store.resolve(selector)
-        // Some paths may have changed before another is refused.
-        defer { hooks.afterReplace() }
         let paths = paths.isEmpty ? [.root] : paths
         try store.restore(
-            version, paths: paths, into: workspace, force: isForced, replaced: hooks.replaced)
+            version, paths: paths, into: workspace, force: isForced, replaced: hooks.replaced,
+            opened: hooks.afterReplace)
         return [
             "version": .string(version.number.description),
             "restored": .array(paths.map { .path($0) }),
@@ -30,7 +30,6 @@ extension Engine {
         try requireSameRights(caller)
         if request.commit != nil, !request.isForced { try requireNothingStaged() }
         let summary = try bringIn(request, input, progress)
-        hooks.afterReplace()
         let imported: JSONValue = [
             "source": JSONValue.path(request.source)["path"],
             "target": JSONValue.path(request.target)["path"],
@@ -54,14 +53,14 @@ extension Engine {
         guard request.isArchive else {
             return try store.importTree(
                 from: RawPath(request.source), at: request.target, into: workspace, force: request.isForced,
-                progress: progress, replaced: hooks.replaced)
+                progress: progress, replaced: hooks.replaced, opened: hooks.afterReplace)
         }
         guard let input else {
             throw StoreError(.invalidInput, "the archive's open file did not come with the request")
         }
         return try store.importArchive(
             from: input, named: RawPath(request.source).display, at: request.target, into: workspace,
-            force: request.isForced, progress: progress, replaced: hooks.replaced)
+            force: request.isForced, progress: progress, replaced: hooks.replaced, opened: hooks.afterReplace)
     }
 
     /// An import reads and makes files with the rights of this process: the owner of a store that root has mounted

@@ -33,12 +33,14 @@ public struct CommitOutcome: Sendable {
 extension Store {
     /// Seals what is staged into a new version. The version is durable when this returns.
     ///
-    /// - Parameter swapped: called with the gate still closed, when staging lies over the new version.
+    /// - Parameters:
+    ///   - swapped: called with the gate still closed, when staging lies over the new version.
+    ///   - opened: called after it with the gate open, before the old `upper/` is removed, which may take seconds.
     /// - Throws: ``StoreError`` `.nothingToCommit`, `.tagExists`, `.filesOpen`, `.busy`, `.invalidInput`, or the
     ///   system's error. Nothing staged or sealed has changed then.
     public func commit(
         _ workspace: Workspace, _ request: CommitRequest, progress: Progress = .none,
-        swapped: (Version) throws(StoreError) -> Void = { _ in }
+        swapped: (Version) throws(StoreError) -> Void = { _ in }, opened: () -> Void = {}
     ) throws(StoreError) -> CommitOutcome {
         do throws(ObjectError) { try request.metadata.validate() } catch { throw StoreError(error) }
         return try exclusively("commit") { () throws(StoreError) in
@@ -58,6 +60,7 @@ extension Store {
                     let outcome = try workspace.gate.close { () throws(StoreError) in
                         try Sealing(self, workspace, request).run(&prepared, &rubbish, swapped)
                     }
+                    opened()
                     if let rubbish { workspace.discardRubbish(rubbish) }
                     return outcome
                 } catch {

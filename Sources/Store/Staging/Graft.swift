@@ -12,15 +12,16 @@ extension Store {
     ///     when an error is thrown.
     ///   - force: whether staged changes at `path` may be lost.
     ///   - replaced: called with the gate still closed, with the path.
+    ///   - opened: called after it with the gate open, before what was there is removed, which may take seconds.
     /// - Throws: ``StoreError`` `.stagedChanges`, `.invalidInput` where a directory above is a file in staging.
     public func graft(
         _ prepared: RawPath, at path: TreePath, into workspace: Workspace, force: Bool,
-        replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }
+        replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }, opened: () -> Void = {}
     ) throws(StoreError) {
         defer { temporary.discard(prepared) }
         try exclusively("import") { () throws(StoreError) in
             try workspace.requireUsable()
-            try replace(workspace, [path], force: force, replaced) {
+            try replace(workspace, [path], force: force, replaced, opened) {
                 (replacement, path) throws(StoreError) in
                 if path.isRoot { return try workspace.replaceUpper(withPrepared: prepared) }
                 try replacement.put(prepared: prepared, at: path) { parent throws(StoreError) in

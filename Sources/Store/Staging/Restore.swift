@@ -5,9 +5,11 @@ internal import SystemPackage
 extension Store {
     /// Throws away what is staged: staging shows the version it lies over, and nothing else.
     ///
-    /// - Parameter replaced: called with the gate still closed, when `upper/` is another.
+    /// - Parameters:
+    ///   - replaced: called with the gate still closed, when `upper/` is another.
+    ///   - opened: called after it with the gate open, before the old `upper/` is removed, which may take seconds.
     public func abort(
-        _ workspace: Workspace, replaced: () throws(StoreError) -> Void = {}
+        _ workspace: Workspace, replaced: () throws(StoreError) -> Void = {}, opened: () -> Void = {}
     ) throws(StoreError) {
         try exclusively("abort") { () throws(StoreError) in
             try workspace.requireUsable()
@@ -16,6 +18,7 @@ extension Store {
                 try workspace.settle(replaced)
                 return rubbish
             }
+            opened()
             workspace.discardRubbish(rubbish)
         }
     }
@@ -31,19 +34,20 @@ extension Store {
     ///   - force: whether staged changes there may be lost.
     ///   - replaced: called with the gate still closed, with the paths that have changed; also before an error
     ///     is thrown after some have.
+    ///   - opened: called after it with the gate open, before what was there is removed, which may take seconds.
     /// - Throws: ``StoreError`` `.unknownPath` where the version has no such path, with similar names in the hint;
     ///   `.stagedChanges` where there are any and `force` is not given; `.invalidInput` where a directory above
     ///   is a file in staging. Nothing has changed then.
     public func restore(
         _ version: Version, paths: [TreePath], into workspace: Workspace, force: Bool,
-        replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }
+        replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }, opened: () -> Void = {}
     ) throws(StoreError) {
         try exclusively("restore") { () throws(StoreError) in
             try workspace.requireUsable()
             let wanted = try Store.outermost(paths).map { path throws(StoreError) in
                 (path, try entry(at: path, of: version))
             }
-            try replace(workspace, wanted.map(\.0), force: force, replaced) {
+            try replace(workspace, wanted.map(\.0), force: force, replaced, opened) {
                 (replacement, path) throws(StoreError) in
                 let entry = try entry(at: path, of: version)
                 if path.isRoot {
@@ -64,11 +68,14 @@ extension Store {
     /// - Parameter put: returns rubbish beside the replacement's own.
     func replace(
         _ workspace: Workspace, _ paths: [TreePath], force: Bool,
-        _ replaced: ([TreePath]) throws(StoreError) -> Void,
+        _ replaced: ([TreePath]) throws(StoreError) -> Void, _ opened: () -> Void,
         _ put: (inout Replacement, TreePath) throws(StoreError) -> RawPath?
     ) throws(StoreError) {
         var rubbish: [RawPath] = []
-        defer { for name in rubbish { workspace.discardRubbish(name) } }
+        defer {
+            opened()
+            for name in rubbish { workspace.discardRubbish(name) }
+        }
         try workspace.gate.close { () throws(StoreError) in
             if !force { try requireNothingStaged(workspace, at: paths) }
             var replacement = Replacement(workspace, self)

@@ -35,19 +35,20 @@ extension Store {
     ///   - source: the directory's path; what it holds becomes what `path` holds.
     ///   - force: whether staged changes at `path` may be lost.
     ///   - progress: counts bytes.
-    ///   - replaced: as for ``graft(_:at:into:force:replaced:)``.
+    ///   - replaced: as for ``graft(_:at:into:force:replaced:opened:)``.
+    ///   - opened: the same.
     /// - Throws: ``StoreError`` `.stagedChanges`; `.busy` for a file that changes while it is copied; `.system`
     ///   with the path for one that vanishes or cannot be read; `.invalidInput` for a source that is no
     ///   directory or holds the store.
     public func importTree(
         from source: RawPath, at path: TreePath, into workspace: Workspace, force: Bool,
         progress: Progress = .none,
-        replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }
+        replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }, opened: () -> Void = {}
     ) throws(StoreError) -> ImportSummary {
         // Asked again when it is placed; but a long copy should not be refused at its end.
         if !force { try requireNothingStaged(workspace, at: [path]) }
         let from = try openSource(source)
-        return try placed(at: path, into: workspace, force: force, replaced: replaced) {
+        return try placed(at: path, into: workspace, force: force, replaced, opened) {
             target throws(StoreError) in
             let store = try system("look at", self.path) { () throws(Errno) in try Syscall.stat(root.fd) }
             var copy = TreeCopy(into: TreeCopy.FileIdentity(store), progress: progress)
@@ -58,7 +59,7 @@ extension Store {
     }
 
     /// Unpacks a tar archive, plain or compressed with gzip or zstd, into staging, in place of what staging shows
-    /// at `path`. It is made aside and placed as ``importTree(from:at:into:force:progress:replaced:)`` does.
+    /// at `path`. It is made aside and placed as ``importTree(from:at:into:force:progress:replaced:opened:)`` does.
     ///
     /// - Parameters:
     ///   - archive: read in order from where it stands, so it may be a pipe; not closed.
@@ -70,11 +71,11 @@ extension Store {
     public func importArchive(
         from archive: Descriptor, named name: String, at path: TreePath, into workspace: Workspace,
         force: Bool, progress: Progress = .none,
-        replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }
+        replaced: ([TreePath]) throws(StoreError) -> Void = { _ in }, opened: () -> Void = {}
     ) throws(StoreError) -> ImportSummary {
         if !force { try requireNothingStaged(workspace, at: [path]) }
         let status = try system("look at", name) { () throws(Errno) in try Syscall.stat(archive.fd) }
-        return try placed(at: path, into: workspace, force: force, replaced: replaced) {
+        return try placed(at: path, into: workspace, force: force, replaced, opened) {
             target throws(StoreError) in
             let isFile = status.st_mode & S_IFMT == S_IFREG
             progress.begin("importing", total: isFile ? UInt64(status.st_size) : 0)
@@ -88,14 +89,14 @@ extension Store {
     /// Has `make` make something in `tmp/`, makes it durable and puts it at `path`; or takes it away.
     private func placed(
         at path: TreePath, into workspace: Workspace, force: Bool,
-        replaced: ([TreePath]) throws(StoreError) -> Void,
+        _ replaced: ([TreePath]) throws(StoreError) -> Void, _ opened: () -> Void,
         _ make: (Place) throws(StoreError) -> ImportSummary
     ) throws(StoreError) -> ImportSummary {
         let name = temporary.name()
         do throws(StoreError) {
             let summary = try make(temporary.place(name))
             try syncFilesystem()
-            try graft(name, at: path, into: workspace, force: force, replaced: replaced)
+            try graft(name, at: path, into: workspace, force: force, replaced: replaced, opened: opened)
             return summary
         } catch {
             temporary.discard(name)
