@@ -63,6 +63,62 @@ struct ResumeTests {
         #expect(Set(stale).count == 48)
     }
 
+    @Test func `a file that is open when a commit parts its names is read on, by the next daemon too`() throws
+    {
+        let reading = OpenMode(reads: true, writes: false, truncates: false)
+        let writing = OpenMode(reads: true, writes: true, truncates: false)
+        let before = try fileSystem(over: fixture)
+        let staging = try before.lookup(.root, name("staging")).node
+        let (entry, file) = try before.create(staging, name("f"), mode: 0o644, by: ResumeTests.caller)
+        let node = entry.node
+        _ = try [UInt8]("sealed".utf8).withUnsafeBytes {
+            try before.write(file.handle, $0, at: 0, by: ResumeTests.caller)
+        }
+        before.release(file.handle)
+        try before.setExtendedAttribute(
+            node, Array("user.x".utf8), [1], flags: 0, clearsSetGroupID: false, by: ResumeTests.caller)
+        try fixture.commit()
+        _ = try before.sealed()
+        for other in ["g", "h"] {
+            _ = try before.link(node, staging, name(other), by: ResumeTests.caller)
+        }
+        let open = try before.open(node, reading, by: ResumeTests.caller).handle
+        try fixture.commit()
+        let stale = try before.sealed()
+        #expect(stale.count == 4)
+
+        #expect(try before.extendedAttribute(node, Array("user.x".utf8)) == [1])
+        #expect(try before.seek(open, .data, from: 0) == 0)
+        #expect(try before.attributes(node).0.linkCount == 1)
+        let after = try fileSystem(over: fixture)
+        #expect(try after.resume().failures.isEmpty)
+        #expect(try text(of: open, in: after) == "sealed")
+        #expect(try after.attributes(node).0.linkCount == 1)
+
+        // By which name it was opened nobody can tell, so it is neither's to write to.
+        #expect(
+            errno { _ = try before.open(node, writing, by: ResumeTests.caller) } == .staleNFSFileHandle)
+        #expect(try text(of: open, in: before) == "sealed")
+        let names = try ["f", "g", "h"].map { try before.lookup(staging, name($0)).node }
+        #expect(Set(names + [node]).count == 4)
+        let writer = try before.open(names[0], writing, by: ResumeTests.caller).handle
+        _ = try [UInt8]("other!".utf8).withUnsafeBytes {
+            try before.write(writer, $0, at: 0, by: ResumeTests.caller)
+        }
+        let other = try before.open(names[1], reading, by: ResumeTests.caller).handle
+        #expect(try text(of: other, in: before) == "sealed")
+        for handle in [writer, other, open] { before.release(handle) }
+        // With nobody who has it open there is nothing left to read.
+        #expect(
+            errno { _ = try before.open(node, reading, by: ResumeTests.caller) } == .staleNFSFileHandle)
+    }
+
+    private func text(of handle: HandleID, in fileSystem: FileSystem) throws -> String {
+        var buffer = [UInt8](repeating: 0, count: 100)
+        let count = try buffer.withUnsafeMutableBytes { try fileSystem.read(handle, into: $0, at: 0) }
+        return String(decoding: buffer.prefix(count), as: UTF8.self)
+    }
+
     @Test func `what cannot be looked at is lost alone`() throws {
         let before = try fileSystem(over: fixture)
         let staging = try before.lookup(.root, name("staging")).node

@@ -14,6 +14,7 @@ final class StagedFile: Sendable {
         var descriptor: Descriptor?
         var isWritable: Bool
         var isBlob: Bool
+        var isParted = false
     }
 
     private let state: Lock<State>
@@ -35,9 +36,9 @@ final class StagedFile: Sendable {
     /// The bytes are sealed ones.
     var isBlob: Bool { state.withLock { $0.isBlob } }
 
-    /// What the kernel reads without asking was sealed: it can be read on, but nobody may write to it, and no
-    /// other file can take its place while it is open.
-    var isSealedBacking: Bool { backing != nil && isBlob }
+    /// It was sealed and can be read on, but nobody may write to it, and no other file can take its place while it is
+    /// open: the kernel reads it without asking, or may still mean another of the names that the seal has parted.
+    var isFixed: Bool { state.withLock { $0.isBlob && (backing != nil || $0.isParted) } }
 
     /// Reads under way finish with the old descriptor.
     func replace(_ descriptor: Descriptor, isWritable: Bool) {
@@ -70,9 +71,12 @@ final class StagedFile: Sendable {
     }
 
     /// The file it has open was sealed: nobody may write to it any more.
-    func becomeBlob() {
+    ///
+    /// - Parameter isParted: whether the kernel knows it by other names as well, which are those of other files now.
+    func becomeBlob(isParted: Bool = false) {
         state.withLock {
             $0.isBlob = true
+            if isParted { $0.isParted = true }
             $0.isWritable = false
         }
     }

@@ -85,7 +85,7 @@ extension StagingTree {
                 try lock.withLock { _ throws(VFSError) in try makeChange(node, change, by: caller) }
             } else {
                 try withoutCopyUp(of: node) { links throws(VFSError) in
-                    if node.file?.isSealedBacking == true, table.isLinked(node) {
+                    if node.file?.isFixed == true, table.isLinked(node) {
                         throw try detached(node, &links)
                     }
                     try makeChange(node, change, by: caller)

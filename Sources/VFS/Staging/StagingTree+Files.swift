@@ -25,7 +25,7 @@ extension StagingTree {
     /// the file as it was.
     private func openEmptied(_ node: StagingNode, by caller: Caller) throws(VFSError) -> StagingHandle {
         try withoutCopyUp(of: node) { links throws(VFSError) in
-            if node.file?.isSealedBacking == true { throw try detached(node, &links) }
+            if node.file?.isFixed == true { throw try detached(node, &links) }
             try materialize(node)
             let (file, open): (StagedFile, Descriptor)
             if node.reference != nil {
@@ -97,6 +97,7 @@ extension StagingTree {
             }
             return file
         }
+        if node.isForgotten { throw .stale }
         if let blob = sealedBytes(node) {
             let descriptor = try stored { () throws(StoreError) in
                 try store.blobs.open(blob.digest, size: blob.size)

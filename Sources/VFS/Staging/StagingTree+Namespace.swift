@@ -228,7 +228,7 @@ extension StagingTree {
         try changing(parent) { links throws(VFSError) in
             guard try self.child(parent, name, &links) == nil else { throw .exists }
             // With a second name it could not be told apart from the file that takes its place when it is written to.
-            if node.file?.isSealedBacking == true { throw try detached(node, &links) }
+            if node.file?.isFixed == true { throw try detached(node, &links) }
             let target = try place(parent, name)
             if self.table.isLinked(node) {
                 try materialize(node)

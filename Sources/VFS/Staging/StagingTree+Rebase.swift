@@ -7,7 +7,8 @@ extension StagingTree {
     /// A commit has sealed what was staged: nodes of `upper/` are nodes of the base now, but for files that stay
     /// staged. Numbers and open files stay.
     ///
-    /// - Returns: names that must be looked up again: those of a hard link, which are files of their own from now on.
+    /// - Returns: names that must be looked up again: those of a hard link, which are files of their own from now on,
+    ///   but for one that an open file keeps.
     func rebase() throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
             workspace.showSwapped()
@@ -43,15 +44,18 @@ extension StagingTree {
                 if upper.file.linkCount > 1, !node.isDirectory { links.byBacking[upper.file.inode] = node }
             } else if let entry = try baseEntry(name, in: directory) {
                 // A name whose number is another is that of another file now: only one name of a file keeps it. Where
-                // the kernel knows several of them it cannot say which one it means, so all are looked up again.
+                // the kernel knows several of them it cannot say which one it means, so all are looked up again; but
+                // a file that is open keeps that one, by which the next daemon finds it.
                 let isParted = node.isSuperseded || table.links(node).count > 1
                 let number = try baseNumber(name, in: directory)
-                node.file?.becomeBlob()
-                if !isParted, number == node.inode {
+                node.file?.becomeBlob(isParted: isParted)
+                if number == node.inode, !isParted || node.openCount > 0 {
                     node.adopt(entry)
                 } else {
                     node.lastAttributes = Attributes(entry, inode: node.inode)
                     unname(node, directory, name, &stale)
+                    // What who has it open goes on with.
+                    if node.openCount > 0, !table.isLinked(node) { node.adopt(entry) }
                     continue
                 }
             } else {
@@ -67,7 +71,7 @@ extension StagingTree {
         _ node: StagingNode, _ directory: StagingNode, _ name: FileName, _ stale: inout [Stale]
     ) {
         table.removeLink(directory, name)
-        node.isSuperseded = true
+        node.isSuperseded = node.openCount == 0 || !table.isLinked(node)
         stale.append(.name(parent: directory.id, name: name))
         // It has one link less.
         stale.append(.attributes(node.id))

@@ -205,7 +205,7 @@ final class StagingTree: Sendable {
     /// Copy-up: gives a file its own bytes. Does nothing for one that has them.
     func prepareToWrite(_ node: StagingNode) throws(VFSError) {
         let isReference = try lock.withLock { links throws(VFSError) in
-            if node.file?.isSealedBacking == true { throw try detached(node, &links) }
+            if node.file?.isFixed == true { throw try detached(node, &links) }
             try materialize(node)
             return node.reference != nil
         }
@@ -234,8 +234,8 @@ final class StagingTree: Sendable {
         }
     }
 
-    /// Takes the name from a node whose bytes the kernel reads out of a sealed file: they can neither be written
-    /// nor be replaced under it. Who asked looks the name up again and finds a node that can; who reads the old
+    /// Takes the name from a node whose bytes can neither be written nor be replaced under it: see
+    /// ``StagedFile/isFixed``. Who asked looks the name up again and finds a node that can; who reads the old
     /// one goes on with what was sealed.
     ///
     /// - Returns: ESTALE, on which the kernel does look again.
