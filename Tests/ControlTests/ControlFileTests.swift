@@ -56,6 +56,31 @@ import Testing
         #expect(next.number > version.number)
     }
 
+    @Test(arguments: [#"{"tag": "mine"}"#, #"{"pin": true}"#])
+    func `a request that comes again is not done by another's version without what it asks for`(text: String)
+        throws
+    {
+        let fixture = try StoreFixture(["a": [1]])
+        let engine = Engine(store: fixture.store, workspace: fixture.workspace)
+        let before = fixture.workspace.generation
+        _ = write(#"{"tag": "other"}"#, to: engine)
+        let bytes = Array(text.utf8)
+        guard case .failed(let error) = engine.commitJSON(bytes, caller: .current, begunWith: before) else {
+            Issue.record("nobody has made that version")
+            return
+        }
+        #expect(error.code == .nothingToCommit)
+        try fixture.write("b", [2])
+        guard case .committed(let made) = engine.commitJSON(bytes, caller: .current, begunWith: before),
+            case .committed(let again) = engine.commitJSON(bytes, caller: .current, begunWith: before)
+        else {
+            Issue.record("there was something to commit")
+            return
+        }
+        #expect(made.number == VersionNumber(2))
+        #expect(again.number == made.number)
+    }
+
     @Test func `the last outcome is kept with its whole message`() throws {
         let fixture = try StoreFixture(["a": [1]])
         let engine = Engine(store: fixture.store, workspace: fixture.workspace)

@@ -54,7 +54,8 @@ extension Engine {
         } catch { return .failed(error) }
     }
 
-    /// The version that such a request has made since `generation`. It holds what was staged when that came.
+    /// The version that such a request has made since `generation`, with all that it asks for. It holds what was staged
+    /// when that came.
     private func version(
         of request: CommitRequest, by caller: Caller, since generation: UInt64
     ) throws(StoreError) -> Version? {
@@ -63,6 +64,8 @@ extension Engine {
             let manifest = version.manifest
             return manifest.message == request.message && manifest.run == request.run
                 && manifest.metadata == request.metadata && manifest.author == author
+                && request.tags.allSatisfy { version.tags.contains($0.text) }
+                && (version.isPinned || !request.pins)
         }
     }
 

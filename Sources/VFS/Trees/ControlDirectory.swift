@@ -189,8 +189,6 @@ private final class ControlCommitHandle: FileHandle, @unchecked Sendable {
             case .done: pending.removeAll()
             case .failed(let error):
                 pending.removeAll()
-                // The daemon that died had committed it.
-                if caller.isRepeated, error.code == .nothingToCommit { return bytes.count }
                 throw VFSError(error)
             }
             return bytes.count

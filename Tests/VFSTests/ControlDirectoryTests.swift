@@ -1,0 +1,45 @@
+import Objects
+import Store
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import VFS
+
+/// `.firn/commit`, without a kernel and with an engine that only answers.
+struct ControlDirectoryTests {
+    private let fixture: StoreFixture
+    private let record: MountRecord
+
+    init() throws {
+        fixture = try StoreFixture()
+        record = try MountRecord(
+            in: try SharedMemory(creating: "firn-test", byteCount: MountRecord.byteCount))
+    }
+
+    /// Writes `bytes` as one request, the number of which is `request`.
+    private func write(
+        _ bytes: [UInt8], request: UInt64 = 1, isRepeated: Bool = false,
+        to commit: @escaping @Sendable ([UInt8], VFS.Caller, UInt64?) -> ControlWrite
+    ) throws {
+        let files = ControlFiles(
+            status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: commit, commitWasCutShort: {})
+        let fileSystem = try FileSystem(
+            store: fixture.store, workspace: fixture.workspace, control: files, owner: Owner(uid: 0, gid: 0),
+            started: fixture.clock.now(), record: record)
+        let caller = Caller(uid: 0, gid: 0, pid: 1, umask: 0, request: request, isRepeated: isRepeated)
+        let directory = try fileSystem.lookup(.root, FileName(literal: ".firn")).node
+        let file = try fileSystem.lookup(directory, FileName(literal: "commit")).node
+        let mode = OpenMode(reads: false, writes: true, truncates: false)
+        let handle = try fileSystem.open(file, mode, by: caller).handle
+        _ = try bytes.withUnsafeBytes { try fileSystem.write(handle, $0, at: 0, by: caller) }
+    }
+
+    @Test func `a request that comes again and finds nothing to commit is told so`() {
+        #expect {
+            try write(Array("{}".utf8), isRepeated: true) { _, _, _ in
+                .failed(StoreError(.nothingToCommit, "nothing is staged"))
+            }
+        } throws: { ($0 as? VFSError)?.code == .noData }
+    }
+}
