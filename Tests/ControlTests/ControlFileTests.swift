@@ -47,6 +47,12 @@ import Testing
             return
         }
         #expect(again.number == version.number)
+        let successor = Engine(store: fixture.store, workspace: fixture.workspace)
+        _ = successor.commitJSON(text, caller: .current, begunWith: before)
+        let last = try parse(successor.lastCommitJSON())
+        #expect(last["outcome"].string == "committed")
+        #expect(last["version"]["version"].string == version.number.description)
+        #expect(last["changed_entries"].isNull)
         let generation = fixture.workspace.generation
         guard case .committed(let next) = engine.commitJSON(text, caller: .current, begunWith: generation)
         else {

@@ -36,6 +36,17 @@ final class CommitRecord: Sendable {
         }
     }
 
+    /// Of a commit by another daemon, of which nothing but the version is known.
+    func keep(_ version: Version) {
+        state.withLock {
+            $0.last = [
+                "outcome": "committed", "time": .time(version.manifest.time), "seconds": .null,
+                "version": JSONValue(version), "changed_entries": .null, "still_staged": .null,
+                "pause_ms": .null,
+            ]
+        }
+    }
+
     func keep(_ error: StoreError, time: Timestamp) {
         state.withLock {
             if error.code == .nothingToCommit { $0.counts.empty += 1 } else { $0.counts.failed += 1 }

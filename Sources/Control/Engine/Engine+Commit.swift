@@ -48,6 +48,7 @@ extension Engine {
         }
         do throws(StoreError) {
             if let generation, let made = try version(of: request, by: caller, since: generation) {
+                record.keep(made)
                 return .committed(made)
             }
             return .committed(try commit(request, caller: caller).version)
