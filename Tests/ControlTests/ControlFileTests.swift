@@ -32,6 +32,22 @@ import Testing
         #expect(version.tags == ["m"])
     }
 
+    @Test func `when a request began is asked when it is whole, and not before`() throws {
+        let fixture = try StoreFixture(["a": [1]])
+        let engine = Engine(store: fixture.store, workspace: fixture.workspace)
+        var askedCount = 0
+        func begun() -> UInt64? {
+            askedCount += 1
+            return nil
+        }
+        for text in ["{", #"{"message": "#, "{]", #"{"mesage": 1}"#] {
+            _ = engine.commitJSON(Array(text.utf8), caller: .current, begunWith: begun())
+        }
+        #expect(askedCount == 0)
+        _ = engine.commitJSON(Array("{}".utf8), caller: .current, begunWith: begun())
+        #expect(askedCount == 1)
+    }
+
     @Test func `a request that comes again after a daemon's death is done once`() throws {
         let fixture = try StoreFixture(["a": [1]])
         let engine = Engine(store: fixture.store, workspace: fixture.workspace)

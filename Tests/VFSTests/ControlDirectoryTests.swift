@@ -20,7 +20,7 @@ struct ControlDirectoryTests {
     /// Writes `bytes` as one request, the number of which is `request`.
     private func write(
         _ bytes: [UInt8], request: UInt64 = 1, isRepeated: Bool = false,
-        to commit: @escaping @Sendable ([UInt8], VFS.Caller, UInt64?) -> ControlWrite
+        to commit: @escaping @Sendable ([UInt8], VFS.Caller, () -> UInt64?) -> ControlWrite
     ) throws {
         let files = ControlFiles(
             status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: commit, commitWasCutShort: {})
@@ -41,5 +41,23 @@ struct ControlDirectoryTests {
                 .failed(StoreError(.nothingToCommit, "nothing is staged"))
             }
         } throws: { ($0 as? VFSError)?.code == .noData }
+    }
+
+    @Test func `the next daemon is told of a request when it is whole, and not before`() throws {
+        let text = Array(#"{"message": "one"}"#.utf8)
+        let engine = ControlDirectoryTests.engine(whole: text.count)
+        for count in 1..<text.count { try write(Array(text.prefix(count)), request: 7, to: engine) }
+        #expect(try record.recorded().commits.isEmpty)
+        try write(text, request: 8, to: engine)
+        #expect(try record.recorded().commits == [8: fixture.workspace.generation])
+    }
+
+    private static func engine(
+        whole count: Int
+    ) -> @Sendable ([UInt8], VFS.Caller, () -> UInt64?) -> ControlWrite {
+        { bytes, _, begin in
+            guard bytes.count == count else { return .incomplete }
+            return begin() == nil ? .done : .failed(StoreError(.busy, "nobody has begun it"))
+        }
     }
 }

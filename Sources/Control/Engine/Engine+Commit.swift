@@ -34,9 +34,10 @@ extension Engine {
     /// - Parameters:
     ///   - bytes: all that was written so far.
     ///   - caller: who wrote it: the author.
-    ///   - generation: where a daemon that died may have done it, the generation of staging that it began with.
+    ///   - generation: where a daemon that died may have done it, the generation of staging that it began with. Asked
+    ///     for when the document is whole and is about to be done.
     public func commitJSON(
-        _ bytes: [UInt8], caller: Caller, begunWith generation: UInt64? = nil
+        _ bytes: [UInt8], caller: Caller, begunWith generation: @autoclosure () -> UInt64? = nil
     ) -> CommitJSONResult {
         let request: CommitRequest
         do throws(StoreError) {
@@ -47,7 +48,9 @@ extension Engine {
             return .failed(error)
         }
         do throws(StoreError) {
-            if let generation, let made = try version(of: request, by: caller, since: generation) {
+            if let generation = generation(),
+                let made = try version(of: request, by: caller, since: generation)
+            {
                 record.keep(made)
                 return .committed(made)
             }

@@ -10,9 +10,10 @@ public struct ControlFiles: Sendable {
     public var metrics: @Sendable () -> [UInt8]
     /// `last-commit`: JSON.
     public var lastCommit: @Sendable () -> [UInt8]
-    /// What has been written to `commit` so far, by whom, and for a request that a daemon that died may have carried
-    /// out, the generation of staging that it began with.
-    public var commit: @Sendable ([UInt8], Caller, _ begunWith: UInt64?) -> ControlWrite
+    /// What has been written to `commit` so far, by whom, and what is to be called when it is a whole request that is
+    /// about to be done. That gives the generation of staging that the request began with, where a daemon that died may
+    /// have carried it out.
+    public var commit: @Sendable ([UInt8], Caller, _ begin: () -> UInt64?) -> ControlWrite
 
     /// `commit` was closed on something that is no whole request.
     public var commitWasCutShort: @Sendable () -> Void
@@ -20,7 +21,7 @@ public struct ControlFiles: Sendable {
     public init(
         status: @escaping @Sendable () -> [UInt8], metrics: @escaping @Sendable () -> [UInt8],
         lastCommit: @escaping @Sendable () -> [UInt8],
-        commit: @escaping @Sendable ([UInt8], Caller, UInt64?) -> ControlWrite,
+        commit: @escaping @Sendable ([UInt8], Caller, () -> UInt64?) -> ControlWrite,
         commitWasCutShort: @escaping @Sendable () -> Void
     ) {
         self.commitWasCutShort = commitWasCutShort
@@ -184,7 +185,7 @@ private final class ControlCommitHandle: FileHandle, @unchecked Sendable {
                 pending.removeAll()
                 throw VFSError(.fileTooLarge)
             }
-            switch files.commit(pending, caller, begin(caller)) {
+            switch files.commit(pending, caller, { begin(caller) }) {
             case .incomplete: break
             case .done: pending.removeAll()
             case .failed(let error):

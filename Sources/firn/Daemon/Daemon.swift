@@ -190,10 +190,10 @@ final class Daemon: Sendable {
         ControlFiles(
             status: { mount.engine?.statusJSON() ?? [] }, metrics: { mount.engine?.metricsText() ?? [] },
             lastCommit: { mount.engine?.lastCommitJSON() ?? [] },
-            commit: { bytes, caller, generation in
+            commit: { bytes, caller, begin in
                 guard let engine = mount.engine else { return .incomplete }
                 let caller = Control.Caller(uid: caller.uid, gid: caller.gid, pid: caller.pid)
-                switch engine.commitJSON(bytes, caller: caller, begunWith: generation) {
+                switch engine.commitJSON(bytes, caller: caller, begunWith: begin()) {
                 case .incomplete: return .incomplete
                 case .committed: return .done
                 case .failed(let error): return .failed(error)
