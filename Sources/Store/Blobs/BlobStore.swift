@@ -227,9 +227,9 @@ public final class BlobStore: Sendable {
     /// Every digest that has a file, in no order. Files whose names are no digests are passed over.
     func all() throws(StoreError) -> [Digest] {
         var digests: [Digest] = []
-        for prefix in try names(RawPath.here) {
-            for rest in try names(RawPath(prefix)) {
-                if let digest = Digest(hex: prefix.display + rest.display) { digests.append(digest) }
+        for prefix in try fanOut() {
+            for rest in try entries(RawPath(prefix)) {
+                if let digest = Digest(hex: prefix.display + rest.name.display) { digests.append(digest) }
             }
         }
         return digests
@@ -238,21 +238,23 @@ public final class BlobStore: Sendable {
     /// The blobs whose files have one of these inode numbers, by what the directories say.
     func digests(ofFilesWith inodes: Set<UInt64>) throws(StoreError) -> [Digest] {
         var digests: [Digest] = []
-        for prefix in try names(RawPath.here) {
-            let path = RawPath(prefix)
-            let entries = try system("list", "objects/\(path.display)") { () throws(Errno) in
-                try Syscall.entries(at: objects.fd, path)
-            }
-            for entry in entries where inodes.contains(entry.inode) {
+        for prefix in try fanOut() {
+            for entry in try entries(RawPath(prefix)) where inodes.contains(entry.inode) {
                 if let digest = Digest(hex: prefix.display + entry.name.display) { digests.append(digest) }
             }
         }
         return digests
     }
 
-    private func names(_ path: RawPath) throws(StoreError) -> [FileName] {
+    /// The directories that hold blobs, by the first byte of their digests. Others may be a filesystem's own.
+    private func fanOut() throws(StoreError) -> [FileName] {
+        try entries(.here).filter { $0.kind == .directory && Hex.decode($0.name.display)?.count == 1 }
+            .map(\.name)
+    }
+
+    private func entries(_ path: RawPath) throws(StoreError) -> [Syscall.Listed] {
         try system("list", "objects/\(path.display)") { () throws(Errno) in
-            try Syscall.names(at: objects.fd, path)
+            try Syscall.entries(at: objects.fd, path)
         }
     }
 

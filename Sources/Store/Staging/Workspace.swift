@@ -65,7 +65,7 @@ public final class Workspace: Sendable {
             // The commit was stored and the swap did not happen, or not durably.
             try Workspace.finishSwap(after: version, opened.mark, in: directory, overlay)
             opened = try Workspace.openUpper(directory)
-        } else if try Workspace.wasSealing(in: directory) {
+        } else if try Workspace.wasSealing(opened.mark, in: directory) {
             try Workspace.withdrawLinks(below: opened.upper, from: overlay.blobs, isKnown: isKnown)
         }
         try RemoveTree.remove(Workspace.nextName, at: directory)

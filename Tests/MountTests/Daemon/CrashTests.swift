@@ -30,6 +30,39 @@ struct CrashTests {
         }
     }
 
+    @Test(.enabled(if: MountedStore.isAvailableToAnyone, "an ordinary user cannot mount"))
+    func `directories that deny even their owner are no obstacle to a start after a commit cut short`() throws
+    {
+        try MountedStore.with(as: "nobody") { mount in
+            func run(_ script: String) throws {
+                let outcome = try Shell.run(
+                    Shell.command(
+                        ["/usr/bin/python3", "-c", script, mount.staging, mount.store], as: "nobody"))
+                try #require(outcome.status == 0, "\(outcome.complaints)")
+            }
+            try run("import sys; open(sys.argv[1] + '/f', 'w').close()")
+            try mount.run("commit")
+            try run(
+                """
+                import os, sys
+                os.chdir(sys.argv[1])
+                for mode in 0, 0o300, 0o600:
+                    os.mkdir(f'd{mode}')
+                    open(f'd{mode}/f', 'w').close()
+                    os.chmod(f'd{mode}', mode)
+                """)
+            try mount.unmount()
+            try run(
+                """
+                import os, sys
+                next = sys.argv[2] + '/workspaces/main/next'
+                os.mkdir(next)
+                os.setxattr(next, 'user.firn.workspace', bytes([0x83, 1, 3, 0xF6]))
+                """)
+            try mount.run("tag", "t", "1")
+        }
+    }
+
     @Test
     func `a daemon killed in the middle of commits leaves whole versions`() throws {
         try MountedStore.with { mount in

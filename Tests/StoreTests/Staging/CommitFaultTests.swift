@@ -105,6 +105,29 @@ import Testing
         #expect(try crashed.files(below: "tmp") == [])
     }
 
+    @Test func `names in objects are taken back at the next start, whatever else lies there`() throws {
+        let objects = fixture.appending("objects")
+        _ = try Shell.run("/bin/sh", "-c", "mkdir '\(objects)/lost+found'; echo > '\(objects)/note'")
+        let crashed = try snapshot(at: Self.committing)
+        try expectStaged(crashed)
+        _ = try crashed.store.collectGarbage()
+    }
+
+    @Test func `what an abort has begun is not taken for a seal`() throws {
+        let (workspace, wasSealing) = (fixture.workspace, Lock([Bool]()))
+        let look: @Sendable () -> Void = {
+            let answer = try? Workspace.wasSealing(workspace.mark, in: workspace.directory)
+            if let answer { wasSealing.withLock { $0.append(answer) } }
+        }
+        fixture.faults.once(at: Self.swapping, look)
+        try fixture.faults.during { try fixture.store.abort(workspace) }
+        #expect(wasSealing.withLock { $0 } == [false])
+        try fixture.write("new", [1])
+        fixture.faults.once(at: Self.swapping, look)
+        try fixture.commit()
+        #expect(wasSealing.withLock { $0 } == [false, true])
+    }
+
     @Test func `a process that dies after the commit point has committed`() throws {
         let crashed = try snapshot(at: Self.swapping)
         try expectVersion(try #require(try crashed.store.latest()), of: crashed)
