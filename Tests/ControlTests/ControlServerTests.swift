@@ -121,6 +121,32 @@ import Testing
         #expect(try Syscall.statIfPresent(at: AT_FDCWD, RawPath(served.socketPath)) == nil)
     }
 
+    @Test func `a server without room for its socket says so, and begins when there is some`() throws {
+        let fixture = try StoreFixture()
+        let server = ControlServer(Engine(store: fixture.store, workspace: fixture.workspace))
+        defer { server.stop() }
+        let reports = Lock([StoreError?]())
+        // Only for this thread: there is room when another tries.
+        fixture.faults.fail(at: FaultPoint(.unlink, in: "listen(in:)"), with: .noSpace)
+        try fixture.faults.during {
+            try server.startWhenThereIsRoom { error in reports.withLock { $0.append(error) } }
+        }
+        let deadline = ContinuousClock.now + .seconds(10)
+        while reports.withLock({ $0.count }) < 2, ContinuousClock.now < deadline { usleep(2_000) }
+        #expect(reports.withLock { $0.map { $0?.errno } } == [.noSpace, nil])
+        #expect(try ControlClient.perform(.status(listsChanges: false), at: fixture.path) != nil)
+    }
+
+    @Test func `a server that was stopped does not begin to listen`() throws {
+        let fixture = try StoreFixture()
+        let server = ControlServer(Engine(store: fixture.store, workspace: fixture.workspace))
+        server.stop()
+        try server.start()
+        #expect(
+            try Syscall.statIfPresent(at: AT_FDCWD, RawPath(fixture.appending("control.sock"))) == nil)
+        server.stop()
+    }
+
     @Test(arguments: ["\n", "hello\n", "{}\n", "{\"protocol\":99,\"verb\":\"abort\"}\n", "\u{0}\u{1}\n"])
     func `nonsense is answered with an error`(text: String) throws {
         let served = try Served(try StoreFixture())

@@ -28,29 +28,41 @@ public final class ControlServer: Sendable {
         self.engine = engine
     }
 
-    /// Begins to listen and returns. The store must be owned by this process.
+    /// Begins to listen and returns; does nothing after ``stop()``. The store must be owned by this process.
     ///
     /// - Throws: ``StoreError`` of the system when the socket cannot be made.
     public func start() throws(StoreError) {
-        let listener: Descriptor
-        do throws(Errno) { listener = try ControlSocket.listen(in: engine.storePath) } catch {
+        let listener: Descriptor?
+        do throws(Errno) {
+            // With the lock held, so that no socket is made that `stop` does not know of.
+            listener = try state.withLock { state throws(Errno) in
+                if !state.isStopping { state.listener = try ControlSocket.listen(in: engine.storePath) }
+                return state.listener
+            }
+        } catch {
             throw StoreError(
                 error, doing: "listen for commands", subject: "\(engine.storePath)/\(ControlSocket.name)")
         }
-        state.withLock { $0.listener = listener }
+        guard let listener else { return }
         ControlServer.startThread("firn-control") { self.acceptConnections(listener) }
     }
 
     /// The same where the disk may be full, which is no reason to give up a mount: then it begins as soon as there is
     /// room for the socket.
-    public func startWhenThereIsRoom() throws(StoreError) {
+    ///
+    /// - Parameter report: called with the error where it has to wait, and with nil when it has begun after all.
+    public func startWhenThereIsRoom(
+        report: @escaping @Sendable (StoreError?) -> Void
+    ) throws(StoreError) {
         do throws(StoreError) { try start() } catch {
             guard [.noSpace, .diskQuotaExceeded].contains(error.errno) else { throw error }
+            report(error)
             ControlServer.startThread("firn-control-start") { [self] in
                 while !state.withLock({ $0.isStopping }) {
                     usleep(200_000)
                     // Whatever it is now, it may have gone the next time.
-                    do throws(StoreError) { return try start() } catch { continue }
+                    do throws(StoreError) { try start() } catch { continue }
+                    return report(nil)
                 }
             }
         }

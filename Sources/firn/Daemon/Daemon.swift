@@ -101,7 +101,14 @@ final class Daemon: Sendable {
         mount.parts.withLock { $0.session = session }
         let server = ControlServer(engine)
         do throws(StoreError) {
-            if supervision?.inherited == nil { try server.start() } else { try server.startWhenThereIsRoom() }
+            if supervision?.inherited == nil {
+                try server.start()
+            } else {
+                try server.startWhenThereIsRoom { [logger] error in
+                    guard let error else { return logger.notice("listens for commands after all") }
+                    logger.error("cannot listen for commands yet", metadata: ["reason": "\(error)"])
+                }
+            }
         } catch {
             session.close()
             throw error
