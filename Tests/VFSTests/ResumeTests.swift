@@ -157,6 +157,30 @@ struct ResumeTests {
         #expect(errno { _ = try fileSystem.attributes(entry.node) } == .staleNFSFileHandle)
     }
 
+    @Test func `a file that was replaced and has a new name is like any other`() throws {
+        let fileSystem = try fileSystem(over: fixture)
+        let staging = try fileSystem.lookup(.root, name("staging")).node
+        let (entry, file) = try fileSystem.create(staging, name("f"), mode: 0o644, by: ResumeTests.caller)
+        var failure: (any Error)?
+        // As long as what was replaced is there, an open file of it can be given a name.
+        try fixture.store.abort(
+            fixture.workspace,
+            replaced: { () throws(StoreError) in
+                do { _ = try fileSystem.replaced([.root]) } catch { failure = error }
+            },
+            opened: {
+                do {
+                    _ = try fileSystem.link(entry.node, staging, name("g"), by: ResumeTests.caller)
+                } catch { failure = error }
+            })
+        #expect(failure == nil)
+        fileSystem.release(file.handle)
+        try fixture.commit()
+        // It has one name, which is still its own.
+        #expect(try fileSystem.sealed().isEmpty)
+        #expect(try fileSystem.lookup(staging, name("g")).node == entry.node)
+    }
+
     private func errno(_ body: () throws -> Void) -> Errno? {
         do { try body() } catch { return (error as? VFSError)?.code }
         return nil

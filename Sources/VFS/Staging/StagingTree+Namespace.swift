@@ -251,6 +251,7 @@ extension StagingTree {
                 }
             }
             self.table.addLink(node, parent, name)
+            node.isSuperseded = false
             discardUnlinked(node)
             if let backing = node.backing { links.byBacking[backing] = node }
         }

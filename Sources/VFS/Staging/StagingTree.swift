@@ -146,6 +146,7 @@ final class StagingTree: Sendable {
             table.isLinked(other) || other.file != nil
         {
             table.addLink(other, parent, name)
+            other.isSuperseded = false
             return other
         }
         let node = table.child(parent, name) { id in
