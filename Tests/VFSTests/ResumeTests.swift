@@ -157,6 +157,33 @@ struct ResumeTests {
         #expect(errno { _ = try fileSystem.attributes(entry.node) } == .staleNFSFileHandle)
     }
 
+    @Test func `a name that could not be taken away leaves its file with one`() throws {
+        let fileSystem = try fileSystem(over: fixture)
+        let staging = try fileSystem.lookup(.root, name("staging")).node
+        let (entry, file) = try fileSystem.create(staging, name("f"), mode: 0o644, by: ResumeTests.caller)
+        let (_, other) = try fileSystem.create(staging, name("g"), mode: 0o644, by: ResumeTests.caller)
+        for point in [
+            FaultPoint(.unlink, in: "remove(_:leavesWhiteout:)"),
+            FaultPoint(.rename, in: "rename(_:_:_:)"),
+        ] { fixture.faults.fail(at: point, with: .ioError) }
+        let failures = fixture.faults.during {
+            [
+                errno {
+                    try fileSystem.remove(staging, name("f"), isDirectory: false, by: ResumeTests.caller)
+                },
+                errno {
+                    try fileSystem.rename(
+                        staging, name("g"), to: staging, name("f"), mode: .replace, by: ResumeTests.caller)
+                },
+            ]
+        }
+        #expect(failures == [.ioError, .ioError])
+        #expect(try fileSystem.attributes(entry.node).0.linkCount == 1)
+        try fileSystem.remove(staging, name("f"), isDirectory: false, by: ResumeTests.caller)
+        #expect(try fileSystem.attributes(entry.node).0.linkCount == 0)
+        for file in [file, other] { fileSystem.release(file.handle) }
+    }
+
     @Test func `a file that was replaced and has a new name is like any other`() throws {
         let fileSystem = try fileSystem(over: fixture)
         let staging = try fileSystem.lookup(.root, name("staging")).node

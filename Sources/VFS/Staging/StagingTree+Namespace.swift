@@ -270,9 +270,8 @@ extension StagingTree {
             node.lastAttributes = try currentAttributes(of: node)
             try keepNumberOfLinked(node)
             try keepDescriptor(of: node)
-            keepUnlinked(node)
             let place = try place(parent, name)
-            try stored { () throws(StoreError) in
+            try losingName(node) { () throws(StoreError) in
                 if !node.isUpper {
                     try workspace.overlay.addWhiteout(place)
                 } else if isDirectory {
@@ -285,6 +284,18 @@ extension StagingTree {
             parent.isPristine = false
             self.table.removeLink(parent, name)
             forgetIfGone(node, &links)
+        }
+    }
+
+    /// Runs what takes a name from `node`, if there is one, which is kept for the next daemon then. Where that fails it
+    /// still has its name and needs no other.
+    private func losingName(
+        _ node: StagingNode?, _ body: () throws(StoreError) -> Void
+    ) throws(VFSError) {
+        if let node { keepUnlinked(node) }
+        do throws(StoreError) { try body() } catch {
+            if let node { discardUnlinked(node) }
+            throw VFSError(error)
         }
     }
 
@@ -335,7 +346,6 @@ extension StagingTree {
                 replaced.lastAttributes = try currentAttributes(of: replaced)
                 try keepNumberOfLinked(replaced)
                 try keepDescriptor(of: replaced)
-                keepUnlinked(replaced)
             }
             self.table.willMove(parent, name, to: newParent, newName, request: request)
             let leaves: Overlay.Remainder
@@ -344,7 +354,7 @@ extension StagingTree {
             } else {
                 leaves = try baseEntry(name, in: parent) != nil ? .whiteout : .nothing
             }
-            try stored { () throws(StoreError) in
+            try losingName(replaced) { () throws(StoreError) in
                 try workspace.overlay.move(source, to: target, isDirectory: node.isDirectory, leaves)
             }
             if node.isDirectory {
