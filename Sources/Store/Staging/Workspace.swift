@@ -60,6 +60,7 @@ public final class Workspace: Sendable {
                 Workspace.upperName, in: directory, overlay, root: Workspace.firstRoot(emptyTree),
                 WorkspaceMark(generation: 1, version: nil))
         }
+        if !overlay.isPrivileged { try Workspace.letOwnerIn(directory) }
         var opened = try Workspace.openUpper(directory)
         if let version = try sealing(opened.mark.generation) {
             // The commit was stored and the swap did not happen, or not durably.
@@ -89,6 +90,16 @@ public final class Workspace: Sendable {
         TreeEntry(
             name: .root, kind: .directory, mode: 0o755, uid: geteuid(), gid: getegid(), size: 0,
             mtime: Timestamp.currentForNewDirectory, content: .tree(emptyTree, files: 0))
+    }
+
+    /// An ordinary user may have closed `staging/` even to the own daemon, which could neither start then nor be asked to
+    /// open it again.
+    private static func letOwnerIn(_ directory: Descriptor) throws(StoreError) {
+        try system("look at", "upper/") { () throws(Errno) in
+            let mode = try Syscall.stat(at: directory.fd, upperName).st_mode & 0o7777
+            guard mode & 0o500 != 0o500 else { return }
+            try Syscall.changeMode(at: directory.fd, upperName, mode | 0o500)
+        }
     }
 
     private static func openUpper(

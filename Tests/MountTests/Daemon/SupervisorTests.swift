@@ -267,6 +267,20 @@ struct SupervisorTests {
     }
 
     @Test(.enabled(if: MountedStore.isAvailableToAnyone, "an ordinary user cannot mount"))
+    func `an ordinary user who closes all of staging has it back from the next daemon`() throws {
+        try MountedStore.with(as: "nobody") { mount in
+            let script = """
+                cd "$2"; : > "$1/f"; chmod 0 "$1" || true; kill -9 $(cat lock); ls "$1"; chmod 700 "$1"; echo two > "$1/f"
+                """
+            let outcome = try Shell.run(
+                Shell.command(
+                    ["/bin/bash", "-euc", script, "bash", mount.staging, mount.store], as: "nobody"))
+            #expect(outcome.status == 0, "\(outcome.complaints)")
+            #expect(outcome.text == "f\n")
+        }
+    }
+
+    @Test(.enabled(if: MountedStore.isAvailableToAnyone, "an ordinary user cannot mount"))
     func `modes that deny even their owner do not end an ordinary user's mount`() throws {
         try MountedStore.with(as: "nobody") { mount in
             let script = """
