@@ -54,7 +54,9 @@ extension FileSystem {
     /// Versions and tags may have changed while no daemon could say so.
     private func staleVersions(_ known: RecordedMount) -> [Stale] {
         let directory = versionsDirectory.id
-        let aliases = known.names.filter { $0.key.parent == directory && table.node($0.value) is VersionAlias }
+        let aliases = known.names.filter {
+            $0.key.parent == directory && table.node($0.value) is VersionAlias
+        }
         return [.attributes(directory)] + aliases.keys.map { .name(parent: directory, name: $0.name) }
     }
 

@@ -60,7 +60,9 @@ struct ResumeTests {
             _ = try after.link(files[0].node, staging, name("new\(number)"), by: ResumeTests.caller)
             #expect(try after.attributes(files[0].node).0.linkCount == 2)
         }
-        #expect(Set(stale).count == 48)
+        // Versions may have come meanwhile, which shows on their directory.
+        let versions = try after.lookup(.root, name("versions")).node
+        #expect(Set(stale).subtracting([.attributes(versions)]).count == 48)
     }
 
     @Test func `a file that is open when a commit parts its names is read on, by the next daemon too`() throws
@@ -133,7 +135,8 @@ struct ResumeTests {
         let after = try fileSystem(over: fixture)
         let resumed = try after.resume()
         #expect(resumed.failures.map(\.code) == [.ioError])
-        #expect(resumed.stale == [.name(parent: staging, name: name("damaged"))])
+        let versions = try after.lookup(.root, name("versions")).node
+        #expect(resumed.stale == [.name(parent: staging, name: name("damaged")), .attributes(versions)])
         #expect(errno { _ = try after.attributes(nodes[0]) } == .staleNFSFileHandle)
         #expect(try after.attributes(nodes[1]).0.kind == .file)
     }

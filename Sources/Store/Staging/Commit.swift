@@ -112,11 +112,12 @@ private struct Sealing {
     }
 
     func run(
-        _ prepared: inout SealPreparation, _ rubbish: inout RawPath?, _ swapped: (Version) throws(StoreError) -> Void
+        _ prepared: inout SealPreparation, _ rubbish: inout RawPath?,
+        _ swapped: (Version) throws(StoreError) -> Void
     ) throws(StoreError) -> CommitOutcome {
         let clock = ContinuousClock()
         let start = clock.now
-        var walk = SealWalk(workspace, store, request.openFiles, prepared: nil)
+        var walk = SealWalk(workspace, store, request.openFiles)
         // Staged files that have a name in objects/ as well.
         var linked: [Digest] = []
         let stored: (version: Version, mark: WorkspaceMark)
@@ -181,7 +182,9 @@ private struct Sealing {
         let mark = WorkspaceMark(generation: generation + 1, version: manifest.digest)
         // First: by it the next start knows that files may have names in objects/, if this is where it ends.
         try workspace.prepareNext(root: root, mark, keeping: walk, replacesEmpty: prepared.hasBegun)
-        let asked = walk.referenced.keys.filter { !prepared.unknown.contains($0) && !prepared.known.contains($0) }
+        let asked = walk.referenced.keys.filter {
+            !prepared.unknown.contains($0) && !prepared.known.contains($0)
+        }
         let known = prepared.known.union(try store.catalog.knownBlobs(asked))
         for (digest, file) in walk.files where prepared.linked[digest] == nil {
             if known.contains(digest) {
@@ -207,9 +210,11 @@ private struct Sealing {
         }
     }
 
-    /// Whether a walk over everything finds the same, as far as it looks.
+    /// Whether a walk over everything finds the same, as far as it looks. Files that were open may have been written to
+    /// since, and closed.
     private func isRight(_ root: TreeEntry, _ walk: SealWalk) -> Bool {
-        var other = SealWalk(ahead: workspace, store)
+        if !walk.kept.isEmpty { return true }
+        var other = SealWalk(workspace, store, .include, isAhead: true)
         guard let found = try? other.lookAhead() else { return true }
         return found == root && other.numbering.changes == walk.numbering.changes
     }

@@ -77,3 +77,16 @@ public struct Place: Sendable {
         return try result.get()
     }
 }
+
+extension Workspace {
+    /// Opens a staged file to read its bytes, whatever its mode: an ordinary user's own file may deny even its
+    /// owner.
+    func openForReading(_ place: Place) throws(StoreError) -> Descriptor {
+        try system("open", place.display) { () throws(Errno) in
+            try place.whateverMode { () throws(Errno) in
+                // Not to wait for a fifo's writer, where a fifo has taken the file's place.
+                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            }
+        }
+    }
+}

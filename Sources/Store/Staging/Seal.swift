@@ -2,35 +2,6 @@ internal import Glibc
 internal import Objects
 internal import SystemPackage
 
-/// What to do with files that a program can still write to when a version is sealed.
-public enum OpenFilesPolicy: Hashable, Sendable {
-    /// Capture what is there at that moment; the file stays staged as well.
-    case include
-    /// Leave it staged for the next version; this one has what the base has.
-    case skip
-    /// Wait until there are none; fail after so many seconds.
-    case wait(seconds: Int)
-    /// Fail at once.
-    case fail
-
-    /// Reads `include`, `skip`, `wait`, `wait=SECONDS` or `fail`.
-    public init?(_ text: String) {
-        switch text {
-        case "include": self = .include
-        case "skip": self = .skip
-        case "fail": self = .fail
-        case "wait": self = .wait(seconds: OpenFilesPolicy.waitSecondsDefault)
-        default:
-            guard text.hasPrefix("wait="), let seconds = Int(text.dropFirst(5)), seconds >= 0 else {
-                return nil
-            }
-            self = .wait(seconds: seconds)
-        }
-    }
-
-    public static let waitSecondsDefault = 60
-}
-
 /// One walk over `upper/`, which finds what a new version consists of. The cost follows what was staged.
 ///
 /// The gate must be closed while it runs, or nobody else may know the workspace. A walk ahead of that, with the gate
@@ -43,7 +14,7 @@ struct SealWalk {
     private let isAhead: Bool
     private(set) var editor: TreeEditor
     /// Of a walk ahead: what it found. Of the one after it: what is taken over from there.
-    private(set) var parts: [TreePath: Part]
+    private(set) var parts: [TreePath: SealPart]
 
     /// Files whose bytes are to become objects, each backing file once.
     private(set) var files: [Digest: StagedFile] = [:]
@@ -93,27 +64,6 @@ struct SealWalk {
         let inode: UInt64
     }
 
-    /// What a directory of `upper/` holds, but for directories, and what its entry is.
-    struct Part {
-        fileprivate let status: DigestCache.Key
-        fileprivate let directory: InodeNumbering.Directory
-        /// What is to be looked at in any case.
-        fileprivate var directories: [FileName] = []
-        fileprivate var changes: [FileName: TreeChange] = [:]
-        fileprivate var noted: [FileName: UInt64?] = [:]
-        /// Files whose bytes are to become objects.
-        fileprivate(set) var files: [(digest: Digest, file: StagedFile)] = []
-        fileprivate(set) var referenced: [Digest: UInt64] = [:]
-        /// The backing inodes of all files.
-        fileprivate(set) var inodes: [UInt64] = []
-        fileprivate var count = 0
-        /// nil where something at any depth was left out.
-        fileprivate var entry: TreeEntry?
-
-        /// The directory's own backing inode.
-        var inode: UInt64 { status.inode }
-    }
-
     /// What a file that is open for writing held at the seal.
     private struct Capture {
         let digest: Digest
@@ -121,22 +71,12 @@ struct SealWalk {
         let isTorn: Bool
     }
 
-    /// - Parameter prepared: what was found ahead, without what has changed since.
+    /// - Parameters:
+    ///   - isAhead: whether the gate is open.
+    ///   - prepared: what a walk ahead found, without what has changed since.
     init(
-        _ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy,
-        prepared: (editor: TreeEditor, parts: [TreePath: Part])?
-    ) {
-        self.init(workspace, store, openFiles, isAhead: false, prepared)
-    }
-
-    /// A walk with the gate open.
-    init(ahead workspace: Workspace, _ store: Store) {
-        self.init(workspace, store, .include, isAhead: true, nil)
-    }
-
-    private init(
-        _ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy, isAhead: Bool,
-        _ prepared: (editor: TreeEditor, parts: [TreePath: Part])?
+        _ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy, isAhead: Bool = false,
+        prepared: (editor: TreeEditor, parts: [TreePath: SealPart])? = nil
     ) {
         self.store = store
         self.workspace = workspace
@@ -211,6 +151,9 @@ struct SealWalk {
                 let inner = try open(found, at: place, path: path, try directory(found, number, at: path))
                 level.part.directories.append(name)
                 return inner
+            } else if isAhead, workspace.tracker.linkCount(found.file.linkCount, of: found.file.inode) > 1 {
+                // All its names are to be seen by one walk.
+                level.leaveOut()
             } else if let entry = try entry(name, found, at: place, path: path, in: &level) {
                 level.part.changes[name] = .set(entry)
                 // A skipped file's number is what the base has.
@@ -240,11 +183,11 @@ struct SealWalk {
         let keptBefore: Int
         /// What is still to be looked at.
         var names: [FileName]
-        var part: Part
+        var part: SealPart
         /// Whether nothing that the directory itself holds was left out, and nothing at any depth.
         var isPlain = true
         var isWhole = true
-        /// Whether ``Part/entry`` was taken over and is still right.
+        /// Whether ``SealPart/entry`` was taken over and is still right.
         var isUnchanged = false
 
         mutating func leaveOut() {
@@ -254,7 +197,9 @@ struct SealWalk {
 
         /// A directory in it is done.
         mutating func take(_ entry: TreeEntry) {
-            if part.changes.updateValue(.set(entry), forKey: entry.name) != .set(entry) { isUnchanged = false }
+            if part.changes.updateValue(.set(entry), forKey: entry.name) != .set(entry) {
+                isUnchanged = false
+            }
         }
 
         /// There is nothing of that name.
@@ -267,7 +212,8 @@ struct SealWalk {
         _ found: UpperEntry, at place: Place, path: TreePath, _ directory: InodeNumbering.Directory
     ) throws(StoreError) -> Level {
         let status = DigestCache.Key(found.status)
-        if !isAhead, var part = parts[path], part.status == status, part.directory.number == directory.number {
+        if !isAhead, var part = parts[path], part.status == status, part.directory.number == directory.number
+        {
             let names = part.directories
             // They are counted and listed again.
             part.count -= names.count
@@ -281,8 +227,9 @@ struct SealWalk {
             try Syscall.names(at: place.fd, place.path)
         }
         return Level(
-            found: found, place: place, path: path, directory: directory, keptBefore: kept.count, names: names,
-            part: Part(status: status, directory: directory))
+            found: found, place: place, path: path, directory: directory, keptBefore: kept.count,
+            names: names,
+            part: SealPart(status: status, directory: directory))
     }
 
     /// - Returns: the directory's entry; nil where something was left out.
@@ -362,8 +309,7 @@ struct SealWalk {
 
     /// Whether a walk ahead is to leave a file out.
     private mutating func isInUse(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
-        let linkCount = workspace.tracker.linkCount(found.file.linkCount, of: found.file.inode)
-        if linkCount > 1 || workspace.tracker.isOpen(found.file.inode) { return true }
+        if workspace.tracker.isOpen(found.file.inode) { return true }
         if found.reference != nil, found.status.st_size == 0 { return false }
         return try use(of: found, at: place) != .none
     }
@@ -494,18 +440,5 @@ struct SealWalk {
     mutating func mend(_ digest: Digest, with file: StagedFile) throws(StoreError) {
         if try store.blobs.has(digest, size: file.size) { return }
         _ = try ingest(try workspace.openForReading(file.place))
-    }
-}
-
-extension Workspace {
-    /// Opens a staged file to read its bytes, whatever its mode: an ordinary user's own file may deny even its
-    /// owner.
-    func openForReading(_ place: Place) throws(StoreError) -> Descriptor {
-        try system("open", place.display) { () throws(Errno) in
-            try place.whateverMode { () throws(Errno) in
-                // Not to wait for a fifo's writer, where a fifo has taken the file's place.
-                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-            }
-        }
     }
 }

@@ -26,7 +26,7 @@ struct SealPreparation {
     init(_ workspace: Workspace, _ store: Store) throws(StoreError) {
         self.store = store
         self.workspace = workspace
-        walk = SealWalk(ahead: workspace, store)
+        walk = SealWalk(workspace, store, .include, isAhead: true)
         // Bytes that were lost must be written anew, which only the seal does.
         if store.lostWrites.mustCopy { return }
         workspace.tracker.watch()
@@ -72,7 +72,9 @@ struct SealPreparation {
     }
 
     /// The link has changed the file's ctime.
-    private func keepDigest(_ digest: Digest, of file: SealWalk.StagedFile, _ path: TreePath) throws(StoreError) {
+    private func keepDigest(_ digest: Digest, of file: SealWalk.StagedFile, _ path: TreePath)
+        throws(StoreError)
+    {
         let status = try system("look at", path.display) { () throws(Errno) in
             try Syscall.statIfPresent(at: file.place.fd, file.place.path)
         }
@@ -80,7 +82,7 @@ struct SealPreparation {
     }
 
     /// What the seal can take over. The gate must be closed: nothing changes any more.
-    mutating func finish() throws(StoreError) -> (editor: TreeEditor, parts: [TreePath: SealWalk.Part]) {
+    mutating func finish() throws(StoreError) -> (editor: TreeEditor, parts: [TreePath: SealPart]) {
         var parts = walk.parts
         for inode in workspace.tracker.endWatch() {
             guard let path = owners[inode], let part = parts.removeValue(forKey: path) else { continue }

@@ -31,10 +31,14 @@ final class OpenBlobs: Sendable {
     func open(
         _ digest: Digest, size: UInt64, as known: KnownBacking?, register: (Descriptor) -> BackingFile?
     ) throws(StoreError) -> OpenBlob {
-        if known == nil, let kept = find(digest), try blobs.isUnchanged(digest, size: size, inode: kept.inode) { return kept }
+        if known == nil, let kept = find(digest), try blobs.isUnchanged(digest, size: size, inode: kept.inode)
+        {
+            return kept
+        }
         let descriptor = try blobs.open(digest, size: size)
         let backing = known?.file ?? register(descriptor)
-        let open = OpenBlob(digest, try blobs.inode(of: descriptor), backing == nil ? descriptor : nil, backing, blobs)
+        let open = OpenBlob(
+            digest, try blobs.inode(of: descriptor), backing == nil ? descriptor : nil, backing, blobs)
         keep(open)
         return open
     }
@@ -84,7 +88,10 @@ final class OpenBlob: Sendable {
     private let kept: Descriptor?
     private let blobs: BlobStore
 
-    init(_ digest: Digest, _ inode: UInt64, _ descriptor: Descriptor?, _ backing: BackingFile?, _ blobs: BlobStore) {
+    init(
+        _ digest: Digest, _ inode: UInt64, _ descriptor: Descriptor?, _ backing: BackingFile?,
+        _ blobs: BlobStore
+    ) {
         self.digest = digest
         self.inode = inode
         self.backing = backing
