@@ -121,6 +121,13 @@ long firn_seek_hole(int fd, long offset) { return lseek(fd, offset, SEEK_HOLE); 
 
 int firn_start_writeback(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
 
+void firn_yield_to_others(void) {
+    enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };
+    // To lower one's own is always allowed, and where it fails the work is done all the same.
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
+    (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
+}
+
 int firn_advise_sequential(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }
 
 // The numbers are the same on every architecture. See: linux/syscalls.h, sys_getxattrat

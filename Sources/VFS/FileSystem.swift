@@ -35,9 +35,10 @@ public final class FileSystem: Sendable {
     ///   - workspace: what `staging/` shows.
     ///   - owner: who owns the directories Firn makes up.
     ///   - record: where to note what the kernel learns; nil where nobody would go on after this daemon.
+    ///   - hashing: told of staged files that nobody writes to any more.
     public init(
         store: Store, workspace: Workspace, control: ControlFiles, owner: Owner, started: Timestamp,
-        record: MountRecord? = nil
+        record: MountRecord? = nil, hashing: BackgroundHashing? = nil
     ) throws(VFSError) {
         self.store = store
         self.record = record
@@ -49,7 +50,7 @@ public final class FileSystem: Sendable {
         let root = RootDirectory(in: self)
         table.addPermanent(root, below: nil, as: .root)
         let staging = try StagingTree(
-            workspace, store, table, id: table.newID(), keepsUnlinked: record != nil
+            workspace, store, table, id: table.newID(), keepsUnlinked: record != nil, hashing: hashing
         ) { [unowned self] in backing($0, keepsSetIDs: $1) }
         table.addPermanent(staging.root, below: root, as: FileName(literal: "staging"))
         let versionsDirectory = VersionsDirectory(id: table.newID(), in: self)

@@ -38,6 +38,9 @@ extension Engine {
     private func addMount(to text: inout MetricsText) {
         text.add(
             "firn_writers", .gauge, "Staged files that are open for writing.", workspace.tracker.openCount)
+        text.add(
+            "firn_pending_hashes", .gauge, "Staged files that wait to be hashed in the background.",
+            hashing?.pendingCount ?? 0)
         guard let mount = hooks.mountStatus() else { return }
         text.add("firn_inodes", .gauge, "Inodes that the kernel knows.", mount.inodes)
         text.add("firn_open_files", .gauge, "Open file handles.", mount.openFiles)

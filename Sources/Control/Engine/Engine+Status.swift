@@ -8,7 +8,8 @@ extension Engine {
     func status(listsChanges: Bool) throws(StoreError) -> JSONValue {
         let staged = try store.stagedCount(workspace)
         var staging = JSONValue.staging(
-            workspace.name, base: try base(), staged, openForWriting: workspace.tracker.openCount)
+            workspace.name, base: try base(), staged, openForWriting: workspace.tracker.openCount,
+            pendingHashes: hashing?.pendingCount ?? 0)
         if listsChanges { staging = staging.appending(["changes": try stagedChanges()]) }
         return try store.statusJSON().appending([
             "mount": hooks.mountStatus().map { JSONValue($0) } ?? .null,
@@ -75,15 +76,18 @@ extension JSONValue {
     }
 
     static func staging(
-        _ workspace: String, base: VersionNumber?, _ staged: StagedSummary, openForWriting: Int
+        _ workspace: String, base: VersionNumber?, _ staged: StagedSummary, openForWriting: Int,
+        pendingHashes: Int
     ) -> JSONValue {
         let head: JSONValue = ["workspace": .string(workspace), "base": .text(base?.description)]
-        return head.appending(JSONValue(staged)).appending(["open_for_writing": .integer(openForWriting)])
+        return head.appending(JSONValue(staged)).appending([
+            "open_for_writing": .integer(openForWriting), "pending_hashes": .integer(pendingHashes),
+        ])
     }
 
     /// What `firn status` says of a workspace that is not there yet.
     public static func nothingStaged(in workspace: String) -> JSONValue {
-        .staging(workspace, base: nil, StagedSummary(), openForWriting: 0)
+        .staging(workspace, base: nil, StagedSummary(), openForWriting: 0, pendingHashes: 0)
     }
 
     init(_ mount: MountStatus) {

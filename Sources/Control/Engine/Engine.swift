@@ -9,6 +9,7 @@ public import Store
 public final class Engine: Sendable {
     let store: Store
     let workspace: Workspace
+    let hashing: BackgroundHashing?
     let hooks: MountHooks
     let record = CommitRecord()
     let started = ContinuousClock.now
@@ -19,9 +20,13 @@ public final class Engine: Sendable {
     /// - Parameters:
     ///   - store: opened `.owning`.
     ///   - workspace: the staging that is committed, restored into and so on.
-    public init(store: Store, workspace: Workspace, hooks: MountHooks = .none) {
+    ///   - hashing: what hashes staged files before a commit does; nil where nothing does.
+    public init(
+        store: Store, workspace: Workspace, hashing: BackgroundHashing? = nil, hooks: MountHooks = .none
+    ) {
         self.store = store
         self.workspace = workspace
+        self.hashing = hashing
         self.hooks = hooks
     }
 

@@ -123,7 +123,7 @@ private struct Sealing {
         let stored: (version: Version, mark: WorkspaceMark)
         do throws(StoreError) {
             walk = SealWalk(workspace, store, request.openFiles, prepared: try prepared.finish())
-            stored = try sealUpToCommit(&walk, prepared, &linked)
+            stored = try sealUpToCommit(&walk, &prepared, &linked)
         } catch {
             undo(walk, prepared, linked)
             throw error
@@ -165,13 +165,14 @@ private struct Sealing {
     }
 
     private func sealUpToCommit(
-        _ walk: inout SealWalk, _ prepared: SealPreparation, _ linked: inout [Digest]
+        _ walk: inout SealWalk, _ prepared: inout SealPreparation, _ linked: inout [Digest]
     ) throws(StoreError) -> (version: Version, mark: WorkspaceMark) {
         let parent = try workspace.baseVersion.flatMap { digest throws(StoreError) in
             try store.catalog.version(digest)
         }
         let root = try walk.run()
         assert(isRight(root, walk), "what was prepared is not what is staged")
+        try prepared.keepOnly(walk.referenced)
         if !request.allowsEmpty { try requireChange(root, since: parent, walk) }
 
         let generation = workspace.generation

@@ -20,14 +20,17 @@ final class DigestCache: Sendable {
         }
     }
 
-    private let digests = Lock<[Key: Digest]>([:])
+    private let digests = Lock<[UInt64: (key: Key, digest: Digest)]>([:])
 
     func digest(of status: stat) -> Digest? {
-        digests.withLock { $0[Key(status)] }
+        let key = Key(status)
+        guard let known = digests.withLock({ $0[key.inode] }), known.key == key else { return nil }
+        return known.digest
     }
 
     func keep(_ digest: Digest, of status: stat) {
-        digests.withLock { $0[Key(status)] = digest }
+        let key = Key(status)
+        digests.withLock { $0[key.inode] = (key, digest) }
     }
 
     var count: Int { digests.withLock { $0.count } }
@@ -36,7 +39,9 @@ final class DigestCache: Sendable {
     /// leaves all four numbers as they were.
     func remove(_ inodes: Set<UInt64>) {
         if inodes.isEmpty { return }
-        digests.withLock { $0 = $0.filter { !inodes.contains($0.key.inode) } }
+        digests.withLock { digests in
+            for inode in inodes { digests[inode] = nil }
+        }
     }
 
     /// After a commit: the staged files are sealed ones now.

@@ -31,7 +31,7 @@ enum Prehash {
 
     /// What opening or reading a file says that is gone, or a whiteout, socket, symlink or directory by now, or
     /// whose directory is something else.
-    private static let replacedFileErrors: Set<Errno> = [
+    static let replacedFileErrors: Set<Errno> = [
         .noSuchFileOrDirectory, .noSuchAddressOrDevice, .tooManySymbolicLinkLevels, .isDirectory,
         .notDirectory,
     ]

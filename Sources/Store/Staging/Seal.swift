@@ -58,12 +58,6 @@ struct SealWalk {
     private var captures: [UInt64: Capture] = [:]
     private(set) var changedCount = 0
 
-    struct StagedFile {
-        let place: Place
-        let size: UInt64
-        let inode: UInt64
-    }
-
     /// What a file that is open for writing held at the seal.
     private struct Capture {
         let digest: Digest
@@ -236,10 +230,12 @@ struct SealWalk {
     private mutating func close(_ level: inout Level) throws(StoreError) -> TreeEntry? {
         changedCount += level.part.count
         if level.isWhole, !level.isUnchanged {
-            let tree = try editor.edit(level.found.baseTree, level.part.changes)
-            level.part.entry = try workspace.overlay.entry(
-                level.path.names.last ?? .root, level.found, at: level.place,
-                .tree(tree.digest, files: tree.files), size: tree.bytes)
+            do throws(StoreError) { level.part.entry = try newEntry(of: level) } catch {
+                // As in `visit`.
+                guard isAhead else { throw error }
+                level.leaveOut()
+                level.part.entry = nil
+            }
         }
         if isAhead {
             level.part.noted = numbering.changes[level.directory.number] ?? [:]
@@ -252,6 +248,13 @@ struct SealWalk {
             directories[level.path] = (entry, level.directory.number)
         }
         return level.part.entry
+    }
+
+    private mutating func newEntry(of level: Level) throws(StoreError) -> TreeEntry {
+        let tree = try editor.edit(level.found.baseTree, level.part.changes)
+        return try workspace.overlay.entry(
+            level.path.names.last ?? .root, level.found, at: level.place,
+            .tree(tree.digest, files: tree.files), size: tree.bytes)
     }
 
     /// The entry for what was found, which is no directory; nil where a skipped file has none in the base either.

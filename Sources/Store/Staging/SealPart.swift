@@ -20,3 +20,11 @@ struct SealPart {
     /// The directory's own backing inode.
     var inode: UInt64 { status.inode }
 }
+
+extension SealWalk {
+    struct StagedFile {
+        let place: Place
+        let size: UInt64
+        let inode: UInt64
+    }
+}

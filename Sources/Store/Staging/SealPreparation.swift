@@ -52,33 +52,34 @@ struct SealPreparation {
     }
 
     private mutating func giveNames() throws(StoreError) {
-        for (path, part) in walk.parts {
+        for part in walk.parts.values {
             for (digest, file) in part.files where !known.contains(digest) && linked[digest] == nil {
                 if !hasBegun { try workspace.beginLinking() }
                 hasBegun = true
-                workspace.tracker.linking(file.inode)
-                do throws(StoreError) {
-                    try store.blobs.adopt(file.place.path, at: file.place.fd, as: digest)
-                } catch {
-                    // Its directory has another name by now, or it has none.
-                    guard error.errno == .noSuchFileOrDirectory else { throw error }
-                    workspace.tracker.changed(part.inode)
-                    continue
-                }
-                linked[digest] = file.inode
-                try keepDigest(digest, of: file, path)
+                try give(digest, file, in: part)
             }
         }
     }
 
-    /// The link has changed the file's ctime.
-    private func keepDigest(_ digest: Digest, of file: SealWalk.StagedFile, _ path: TreePath)
-        throws(StoreError)
-    {
-        let status = try system("look at", path.display) { () throws(Errno) in
-            try Syscall.statIfPresent(at: file.place.fd, file.place.path)
+    private mutating func give(
+        _ digest: Digest, _ file: SealWalk.StagedFile, in part: SealPart
+    ) throws(StoreError) {
+        workspace.tracker.linking(file.inode)
+        do throws(StoreError) {
+            try store.blobs.adopt(file.place.path, at: file.place.fd, as: digest)
+        } catch {
+            guard let errno = error.errno, Prehash.replacedFileErrors.contains(errno) else { throw error }
+            // Its directory has another name by now, or it has none.
+            return workspace.tracker.changed(part.inode)
         }
-        if let status, UInt64(status.st_ino) == file.inode { workspace.digests.keep(digest, of: status) }
+        // Another file may have had that name by then.
+        guard let status = try store.blobs.status(digest), UInt64(status.st_ino) == file.inode else {
+            _ = try store.blobs.remove(digest)
+            return workspace.tracker.changed(part.inode)
+        }
+        linked[digest] = file.inode
+        // The link has changed its ctime.
+        if !workspace.tracker.wasTouched(file.inode) { workspace.digests.keep(digest, of: status) }
     }
 
     /// What the seal can take over. The gate must be closed: nothing changes any more.
@@ -92,6 +93,14 @@ struct SealPreparation {
             }
         }
         return (walk.editor, parts)
+    }
+
+    /// Takes back what the version is not to have after all.
+    mutating func keepOnly(_ referenced: [Digest: UInt64]) throws(StoreError) {
+        for digest in linked.keys where referenced[digest] == nil {
+            _ = try store.blobs.remove(digest)
+            linked[digest] = nil
+        }
     }
 
     /// Takes all of it back.

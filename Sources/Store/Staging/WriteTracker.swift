@@ -66,6 +66,17 @@ public final class WriteTracker: Sendable {
         }
     }
 
+    /// Forgets that a file was touched, unless somebody has it open for writing.
+    ///
+    /// - Returns: whether nobody has.
+    func takeMark(of backing: UInt64) -> Bool {
+        state.withLock {
+            if $0.writers[backing] != nil { return false }
+            $0.touched.remove(backing)
+            return true
+        }
+    }
+
     func wasTouched(_ backing: UInt64) -> Bool {
         state.withLock { $0.touched.contains(backing) }
     }

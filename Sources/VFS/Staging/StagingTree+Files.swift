@@ -156,7 +156,10 @@ extension StagingTree {
                 node.file?.stopWriting()
             }
         }
-        if let backing = handle.writes { workspace.tracker.closed(backing) }
+        guard let backing = handle.writes else { return }
+        workspace.tracker.closed(backing)
+        if workspace.tracker.isOpen(backing) { return }
+        hashing?.closed(backing) { [self] in lock.withLock { _ in try? place(node) } }
     }
 
     /// The node's file in `upper/`, if it has one and a name.

@@ -39,14 +39,18 @@ final class StagingTree: Sendable {
 
     /// Whether open files without a name are kept for the next daemon.
     let keepsUnlinked: Bool
+    /// Told of files that nobody writes to any more; nil where they are hashed by the commit alone.
+    let hashing: BackgroundHashing?
     /// Gives a file to the kernel, if it takes it.
     private let register: @Sendable (Descriptor, _ keepsSetIDs: Bool) -> BackingFile?
 
     init(
         _ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID, keepsUnlinked: Bool,
+        hashing: BackgroundHashing?,
         register: @escaping @Sendable (Descriptor, _ keepsSetIDs: Bool) -> BackingFile?
     ) throws(VFSError) {
         self.keepsUnlinked = keepsUnlinked
+        self.hashing = hashing
         self.register = register
         self.workspace = workspace
         self.store = store

@@ -84,8 +84,10 @@ extension Firn {
         private static func staged(_ staging: JSONValue) -> String {
             let entries = staging["entries"].integer ?? 0
             let open = staging["open_for_writing"].integer ?? 0
+            let pending = staging["pending_hashes"].integer ?? 0
             return (entries == 0 ? "nothing" : AbortSummary.amount(staging))
                 + (open > 0 ? ", \(open) open for writing" : "")
+                + (pending > 0 ? ", \(pending) to be hashed" : "")
         }
 
         private static func totals(_ totals: JSONValue) -> String {

@@ -73,15 +73,16 @@ final class Daemon: Sendable {
         store = try Store.open(at: options.store, .owning, lock: supervision?.inherited?.lock)
         workspace = try store.workspace()
         mount = MountReference()
+        let hashing = BackgroundHashing(workspace)
         engine = Engine(
-            store: store, workspace: workspace,
+            store: store, workspace: workspace, hashing: hashing,
             hooks: Daemon.hooks(mount, options, supervision, started, logger))
         let fileSystem: FileSystem
         do throws(VFSError) {
             fileSystem = try FileSystem(
                 store: store, workspace: workspace, control: Daemon.controlFiles(mount),
                 owner: Owner(uid: geteuid(), gid: getegid()), started: started,
-                record: supervision?.record)
+                record: supervision?.record, hashing: hashing)
         } catch {
             throw StoreError(.system(error.code), error.message, subject: options.store)
         }

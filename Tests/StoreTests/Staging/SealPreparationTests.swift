@@ -1,0 +1,110 @@
+import Glibc
+import Objects
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Store
+
+/// What a commit does before it holds changes up, and what is changed under its hands.
+@Suite struct SealPreparationTests {
+    private let old = Array("as it was".utf8)
+    private let new = Array("as it is!".utf8)
+
+    private func inode(_ place: Place) throws -> UInt64 {
+        UInt64(try Syscall.stat(at: place.fd, place.path).st_ino)
+    }
+
+    /// A change of a file's bytes that leaves its size and times, as the mount reports it.
+    private func rewrite(_ place: Place, in fixture: StoreFixture) throws {
+        let backing = try inode(place)
+        let before = Timestamp(try Syscall.stat(at: place.fd, place.path).st_mtim)
+        fixture.workspace.tracker.opened(backing)
+        try fixture.edit(place) { file in
+            _ = try new.withUnsafeBytes { try Syscall.write(file, $0, at: 0) }
+            try Syscall.changeTimes(file, access: nil, modification: .at(before))
+        }
+        fixture.workspace.tracker.closed(backing)
+    }
+
+    private func object(_ bytes: [UInt8], in fixture: StoreFixture) throws -> stat? {
+        try fixture.store.blobs.status(Digest.of(bytes))
+    }
+
+    @Test func `what changes after it was looked at is looked at again, and nothing else`() throws {
+        let fixture = try StoreFixture(["a/changed": old, "b/gone": [1], "c/same": [2], "d/read": [3]])
+        let paths: [TreePath] = ["a/changed", "b", "b/gone", "c/same", "d/read"]
+        let places = try paths.map { try fixture.upper($0) }
+        var prepared = try SealPreparation(fixture.workspace, fixture.store)
+        #expect(prepared.linked.count == 4)
+        #expect(try object(old, in: fixture)?.st_nlink == 2)
+        // A program that looks at its file must not see that.
+        #expect(fixture.workspace.tracker.linkCount(2, of: try inode(places[0])) == 1)
+
+        try rewrite(places[0], in: fixture)
+        let directory = try inode(places[1])
+        try fixture.remove("b/gone")
+        fixture.workspace.tracker.changed(directory)
+        fixture.workspace.tracker.changed(try inode(places[4]))
+
+        let ahead = try prepared.finish()
+        #expect(Set(ahead.parts.keys) == [.root, "c"])
+        // No version may come to refer to what had a name too early.
+        #expect(try object(old, in: fixture) == nil)
+        #expect(Set(prepared.linked.keys) == [Digest.of([2])])
+        var walk = SealWalk(fixture.workspace, fixture.store, .include, prepared: ahead)
+        let root = try walk.run()
+        var anew = SealWalk(fixture.workspace, fixture.store, .include)
+        #expect(try anew.run() == root)
+        #expect(walk.referenced == anew.referenced)
+        prepared.undo()
+        #expect(try object([2], in: fixture) == nil)
+        #expect(fixture.workspace.tracker.linkCount(2, of: try inode(places[3])) == 2)
+    }
+
+    @Test func `directories that exchange their names are not taken for each other`() throws {
+        let fixture = try StoreFixture(["a/f": old, "b/f": new, "c": [1]])
+        let top = try inode(try fixture.upper(.root))
+        var prepared = try SealPreparation(fixture.workspace, fixture.store)
+        // Only the directory above them is told.
+        try fixture.rename("a", to: "d")
+        try fixture.rename("b", to: "a")
+        try fixture.rename("d", to: "b")
+        fixture.workspace.tracker.changed(top)
+        var walk = SealWalk(fixture.workspace, fixture.store, .include, prepared: try prepared.finish())
+        let root = try walk.run()
+        #expect(try walk.trees.entry(at: "a/f", below: root)?.blob == Digest.of(new))
+        #expect(try walk.trees.entry(at: "b/f", below: root)?.blob == Digest.of(old))
+        prepared.undo()
+    }
+
+    @Test func `a file that was hashed in the background and written to since is sealed as it is`() throws {
+        let fixture = try StoreFixture()
+        let hashing = BackgroundHashing(fixture.workspace, delay: .milliseconds(1))
+        let place = try fixture.write("a", old)
+        hashing.closed(try inode(place)) { place }
+        #expect(hashing.pendingCount == 1)
+        let deadline = ContinuousClock.now + .seconds(20)
+        while fixture.workspace.digests.count == 0, ContinuousClock.now < deadline { usleep(1000) }
+        #expect(fixture.workspace.digests.count == 1)
+        #expect(hashing.pendingCount == 0)
+        let status = try Syscall.stat(at: place.fd, place.path)
+        #expect(fixture.workspace.digests.digest(of: status) == Digest.of(old))
+        try rewrite(place, in: fixture)
+        let version = try fixture.commit()
+        #expect(try fixture.bytes("a", of: version) == new)
+    }
+
+    @Test func `a file that is open for writing is not hashed in the background`() throws {
+        let fixture = try StoreFixture()
+        let hashing = BackgroundHashing(fixture.workspace, delay: .milliseconds(1))
+        let place = try fixture.write("a", old)
+        fixture.workspace.tracker.opened(try inode(place))
+        hashing.closed(try inode(place)) { place }
+        let deadline = ContinuousClock.now + .seconds(20)
+        while hashing.pendingCount > 0, ContinuousClock.now < deadline { usleep(1000) }
+        usleep(100_000)
+        #expect(fixture.workspace.digests.count == 0)
+        fixture.workspace.tracker.closed(try inode(place))
+    }
+}
