@@ -70,11 +70,13 @@ struct SealPreparation {
         } catch {
             guard let errno = error.errno, Prehash.replacedFileErrors.contains(errno) else { throw error }
             // Its directory has another name by now, or it has none.
+            workspace.tracker.unlinked(file.inode)
             return workspace.tracker.changed(part.inode)
         }
         // Another file may have had that name by then.
         guard let status = try store.blobs.status(digest), UInt64(status.st_ino) == file.inode else {
             _ = try store.blobs.remove(digest)
+            workspace.tracker.unlinked(file.inode)
             return workspace.tracker.changed(part.inode)
         }
         linked[digest] = file.inode
@@ -87,20 +89,19 @@ struct SealPreparation {
         var parts = walk.parts
         for inode in workspace.tracker.endWatch() {
             guard let path = owners[inode], let part = parts.removeValue(forKey: path) else { continue }
-            for (digest, file) in part.files where linked[digest] == file.inode {
-                _ = try store.blobs.remove(digest)
-                linked[digest] = nil
-            }
+            for (digest, file) in part.files where linked[digest] == file.inode { try takeBack(digest) }
         }
         return (walk.editor, parts)
     }
 
     /// Takes back what the version is not to have after all.
     mutating func keepOnly(_ referenced: [Digest: UInt64]) throws(StoreError) {
-        for digest in linked.keys where referenced[digest] == nil {
-            _ = try store.blobs.remove(digest)
-            linked[digest] = nil
-        }
+        for digest in linked.keys where referenced[digest] == nil { try takeBack(digest) }
+    }
+
+    private mutating func takeBack(_ digest: Digest) throws(StoreError) {
+        _ = try store.blobs.remove(digest)
+        if let inode = linked.removeValue(forKey: digest) { workspace.tracker.unlinked(inode) }
     }
 
     /// Takes all of it back.

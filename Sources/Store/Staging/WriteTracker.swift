@@ -101,6 +101,11 @@ public final class WriteTracker: Sendable {
         state.withLock { _ = $0.linked.insert(backing) }
     }
 
+    /// That name is gone again.
+    func unlinked(_ backing: UInt64) {
+        state.withLock { _ = $0.linked.remove(backing) }
+    }
+
     /// Those names are gone, or are all that is left of the files.
     func endLinking() {
         state.withLock { $0.linked.removeAll() }

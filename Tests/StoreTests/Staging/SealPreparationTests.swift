@@ -52,6 +52,8 @@ import Testing
         // No version may come to refer to what had a name too early.
         #expect(try object(old, in: fixture) == nil)
         #expect(Set(prepared.linked.keys) == [Digest.of([2])])
+        // Links that it has are its own again.
+        #expect(fixture.workspace.tracker.linkCount(2, of: try inode(places[0])) == 2)
         var walk = SealWalk(fixture.workspace, fixture.store, .include, prepared: ahead)
         let root = try walk.run()
         var anew = SealWalk(fixture.workspace, fixture.store, .include)
