@@ -150,6 +150,7 @@ struct firn_channel {
     uint32_t offered;     // flags of that request
     uint32_t offered2;
     uint64_t muted_unique; // of a FUSE_INIT that the kernel does not wait for
+    int begun;             // 1 when the FUSE_INIT is answered, -1 when it is refused
     struct firn_init *init;
     int notifier; // a socket to who tells the kernel of changed names, or -1
     pthread_mutex_t notifying;
@@ -248,6 +249,9 @@ void firn_serve_notifications(int socket, int fuse) {
 
 static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userdata) {
     struct firn_channel *channel = userdata;
+    if (channel->init_unique != 0 && header_of(iov)->unique == channel->init_unique) {
+        channel->begun = header_of(iov)->error == 0 ? 1 : -1;
+    }
     if (channel->init_unique != 0 && count == 2 && iov[0].iov_len == sizeof(struct out_header)) {
         struct out_header *header = iov[0].iov_base;
         if (header->unique == channel->init_unique && header->error == 0 &&
@@ -334,6 +338,23 @@ int firn_channel_attach(struct firn_channel *channel, struct fuse_session *sessi
         return -1;
     }
     return 0;
+}
+
+int firn_channel_begin(struct firn_channel *channel) {
+    struct fuse_buf buffer = {0};
+    int received = 0;
+    while (channel->begun == 0) {
+        received = fuse_session_receive_buf(channel->session, &buffer);
+        if (received > 0) {
+            fuse_session_process_buf(channel->session, &buffer);
+        } else if (received != -EINTR && received != -EAGAIN) {
+            break;
+        }
+    }
+    free(buffer.mem);
+    if (channel->begun == 1) return 0;
+    errno = channel->begun < 0 ? EPROTO : received < 0 ? -received : ENODEV;
+    return -1;
 }
 
 void firn_channel_keep_init(struct firn_channel *channel, struct firn_init *init) { channel->init = init; }

@@ -1,6 +1,15 @@
 public import Objects
 public import Store
 
+/// Whether the kernel is to read, write and map files without asking the daemon.
+public enum PassthroughChoice: String, Hashable, Sendable, CaseIterable {
+    /// Or there is to be no mount.
+    case on
+    case off
+    /// Where it can.
+    case auto
+}
+
 /// What the mount says of itself in `firn status`.
 public struct MountStatus: Hashable, Sendable {
     public var mountpoint: String
@@ -8,6 +17,8 @@ public struct MountStatus: Hashable, Sendable {
     public var pid: Int32
     /// Whether the kernel reads and writes files without asking the daemon.
     public var isPassthrough: Bool
+    /// What was asked for.
+    public var passthroughChoice: PassthroughChoice
     public var isReadOnly: Bool
     /// Whether another daemon goes on where this one ends, if it dies.
     public var isSupervised: Bool
@@ -18,13 +29,14 @@ public struct MountStatus: Hashable, Sendable {
     public var started: Timestamp
 
     public init(
-        mountpoint: String, pid: Int32, isPassthrough: Bool, isReadOnly: Bool = false,
-        isSupervised: Bool = false, inodes: Int,
+        mountpoint: String, pid: Int32, isPassthrough: Bool, passthroughChoice: PassthroughChoice = .auto,
+        isReadOnly: Bool = false, isSupervised: Bool = false, inodes: Int,
         openFiles: Int, started: Timestamp
     ) {
         self.mountpoint = mountpoint
         self.pid = pid
         self.isPassthrough = isPassthrough
+        self.passthroughChoice = passthroughChoice
         self.isReadOnly = isReadOnly
         self.isSupervised = isSupervised
         self.inodes = inodes

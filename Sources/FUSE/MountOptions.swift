@@ -9,18 +9,21 @@ public struct MountOptions: Hashable, Sendable {
     public let isReadOnly: Bool
     /// Whether the kernel is to read and write files without the daemon, where it can.
     public let passesThrough: Bool
+    /// Whether it is not to be mounted where the kernel cannot.
+    public let requiresPassthrough: Bool
     /// Threads that receive requests.
     public let threadCount: Int
 
     public init(
         mountpoint: String, source: String, allowsOther: Bool, isReadOnly: Bool, passesThrough: Bool,
-        threadCount: Int
+        requiresPassthrough: Bool, threadCount: Int
     ) {
         self.mountpoint = mountpoint
         self.source = source
         self.allowsOther = allowsOther
         self.isReadOnly = isReadOnly
         self.passesThrough = passesThrough
+        self.requiresPassthrough = requiresPassthrough
         self.threadCount = threadCount
     }
 

@@ -27,10 +27,11 @@ public final class Session: @unchecked Sendable {
     /// Threads for slow requests. More than cores, since they mostly wait for the disk.
     private static let workerCount = 8
 
-    /// Mounts the file system. Requests are answered after ``start()``.
+    /// Mounts the file system, and finds out what the kernel can do. Requests are answered after ``start()``.
     ///
     /// - Parameter record: where what the kernel learns is noted, if somebody goes on with it.
-    /// - Throws: ``StoreError`` when the system refuses; libfuse has said why on stderr then.
+    /// - Throws: ``StoreError`` when the system refuses, libfuse has said why on stderr then, or when it cannot do what
+    ///   the options require. Nothing is mounted then.
     public convenience init(
         _ fileSystem: FileSystem, _ options: MountOptions, record: MountRecord? = nil, logger: Logger
     ) throws(StoreError) {
@@ -42,6 +43,10 @@ public final class Session: @unchecked Sendable {
             return fuse_session_fd(session)
         }
         if let record { firn_channel_keep_init(channel, record.firstRequest) }
+        do throws(StoreError) { try begin() } catch {
+            close()
+            throw error
+        }
     }
 
     /// Goes on with a mount whose daemon has died: what the kernel knows is in `record`, and requests without an
@@ -123,6 +128,30 @@ public final class Session: @unchecked Sendable {
             .system(error), "cannot mount: \(error)", subject: mountpoint,
             hint: "an ordinary user needs fusermount3 (package fuse3) and access to /dev/fuse, and for "
                 + "--allow-other the line user_allow_other in /etc/fuse.conf")
+    }
+
+    private func begin() throws(StoreError) {
+        guard firn_channel_begin(channel) == 0 else {
+            throw StoreError(
+                Errno(rawValue: errno), doing: "begin to talk to the kernel", subject: options.mountpoint)
+        }
+        guard options.passesThrough else { return }
+        guard let obstacle = try passthroughObstacle() else { return }
+        if options.requiresPassthrough { throw obstacle.error(options.mountpoint) }
+        logger.info("files are not passed through", metadata: ["reason": "\(obstacle.reason)"])
+    }
+
+    /// Registers a file of the store for a moment.
+    ///
+    /// - Returns: what keeps the kernel from reading and writing files without the daemon.
+    private func passthroughObstacle() throws(StoreError) -> PassthroughObstacle? {
+        if geteuid() != 0 { return .notRoot }
+        guard hasPassthrough else { return .notOffered }
+        let file = try fileSystem.store.sampleFile()
+        let id = firn_backing_open(channel, file.fd, 1)
+        guard id > 0 else { return PassthroughObstacle(Errno(rawValue: -id)) }
+        firn_backing_close(channel, id)
+        return nil
     }
 
     /// The connection, for whom it is only a means to register files.

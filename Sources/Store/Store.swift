@@ -133,6 +133,13 @@ public final class Store: Sendable {
         try Syscall.sync(root.fd)
     }
 
+    /// A file on the filesystem that has all bytes of versions and of staging, to try what the system does with it.
+    public func sampleFile() throws(StoreError) -> Descriptor {
+        try system("open", path) { () throws(Errno) in
+            try Syscall.open(at: root.fd, StoreFormat.fileName, O_RDONLY)
+        }
+    }
+
     /// Opens the store at `path`.
     ///
     /// An owner also empties `tmp/`; each workspace, when it is opened, finishes what a crash interrupted.

@@ -47,6 +47,11 @@ import Testing
             try MountOptionList("ro,nonempty", isSloppy: false)
         } throws: { ($0 as? StoreError)?.subject == "nonempty" }
         #expect(throws: Never.self) { try MountOptionList("ro,nonempty", isSloppy: true) }
+        #expect(options.passthrough == nil)
+        #expect(try MountOptionList("passthrough=off,ro,passthrough=on", isSloppy: false).passthrough == .on)
+        #expect {
+            try MountOptionList("passthrough=yes", isSloppy: true)
+        } throws: { ($0 as? StoreError)?.subject == "passthrough=yes" }
     }
 
     @Test func `mount(8) may put options anywhere`() throws {

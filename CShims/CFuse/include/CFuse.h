@@ -21,6 +21,10 @@ void *firn_channel_owner(void *channel);
 // To be called once, with the descriptor of /dev/fuse. Returns 0, or -1 with errno.
 int firn_channel_attach(struct firn_channel *channel, struct fuse_session *session, int fd);
 
+// To be called before any loop, on a new mount: answers the kernel's first request, by which it is agreed what both can
+// do. Returns 0, or -1 with errno.
+int firn_channel_begin(struct firn_channel *channel);
+
 // Receives and processes requests on the calling thread until the mount is gone or the channel is stopped.
 // Any number of threads may run it at once.
 void firn_channel_loop(struct firn_channel *channel);

@@ -95,6 +95,7 @@ extension JSONValue {
             "mountpoint": .string(mount.mountpoint),
             "pid": .integer(mount.pid),
             "passthrough": .bool(mount.isPassthrough),
+            "passthrough_choice": .string(mount.passthroughChoice.rawValue),
             "supervised": .bool(mount.isSupervised),
             "read_only": .bool(mount.isReadOnly),
             "inodes": .integer(mount.inodes),

@@ -18,6 +18,11 @@ extension Firn {
                 --no-supervise there is none, and a daemon that dies leaves a mount that fails with ENOTCONN \
                 until the store is mounted again.
 
+                Where the kernel has FUSE passthrough (Linux 6.9) and root mounts, the kernel reads, writes and \
+                maps files itself, at the speed of the disk; elsewhere it asks the daemon. 'firn status' says \
+                which. With --passthrough on there is no mount where it would have to ask; with --passthrough \
+                off it always does.
+
                 Root mounts directly; other users need fusermount3 (Debian package fuse3), and \
                 'user_allow_other' in /etc/fuse.conf for --allow-other. As /sbin/mount.firn the program is \
                 what mount(8) and /etc/fstab call.
@@ -43,7 +48,8 @@ extension Firn {
         @Option(
             name: .customShort("o"),
             help: ArgumentHelp(
-                "ro, allow_other, nosupervise or debug, as for mount(8).", valueName: "options"))
+                "ro, allow_other, nosupervise, passthrough=CHOICE or debug, as for mount(8).",
+                valueName: "options"))
         var options: [String] = []
 
         @Option(
@@ -59,6 +65,12 @@ extension Firn {
             help: ArgumentHelp(
                 "Start another daemon when one dies, so that programs with open files see a pause."))
         var supervise = true
+
+        @Option(
+            help: ArgumentHelp(
+                "Whether the kernel reads and writes files without the daemon (default: auto, where it can).",
+                valueName: "choice"))
+        var passthrough: Passthrough?
 
         // What the supervisor and the tool in the background say to each other.
         @Option(help: .hidden)
@@ -78,7 +90,8 @@ extension Firn {
             let request = MountRequest(
                 store: store, mountpoint: mountpoint, allowsOther: allowOther || parsed.allowsOther,
                 isReadOnly: parsed.isReadOnly, isDebugging: debug || parsed.isDebugging, logFile: logFile,
-                isSupervised: supervise && parsed.isSupervised)
+                isSupervised: supervise && parsed.isSupervised,
+                passthrough: passthrough?.choice ?? parsed.passthrough ?? .auto)
             if let recordFd, let supervisorFd {
                 let supervision = try Supervision(record: recordFd, socket: supervisorFd, resumes: resume)
                 try request.serve(readyDescriptor: readyFd, supervision: supervision)
@@ -86,6 +99,20 @@ extension Firn {
                 try request.serve(readyDescriptor: readyFd, supervision: nil)
             } else {
                 try request.startInBackground()
+            }
+        }
+    }
+}
+
+extension Firn.Mount {
+    enum Passthrough: String, ExpressibleByArgument, CaseIterable {
+        case on, off, auto
+
+        var choice: PassthroughChoice {
+            switch self {
+            case .on: .on
+            case .off: .off
+            case .auto: .auto
             }
         }
     }

@@ -66,7 +66,10 @@ extension Firn {
 
         private static func mount(_ mount: JSONValue) -> String {
             guard let mountpoint = mount["mountpoint"].string else { return "not mounted" }
-            let passthrough = mount["passthrough"].bool == true ? ", passthrough" : ""
+            let passthrough =
+                mount["passthrough"].bool == true
+                ? ", passthrough"
+                : mount["passthrough_choice"].string == "off" ? ", passthrough off" : ", no passthrough"
             let readOnly = mount["read_only"].bool == true ? ", read-only" : ""
             return
                 "\(Printable.text(mountpoint)) (process \(mount["pid"].integer ?? 0)\(passthrough)\(readOnly))"

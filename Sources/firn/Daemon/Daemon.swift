@@ -136,7 +136,8 @@ final class Daemon: Sendable {
     private func connect(_ fileSystem: FileSystem) throws(StoreError) -> Session {
         let options = MountOptions(
             mountpoint: options.mountpoint, source: store.path, allowsOther: options.allowOther,
-            isReadOnly: options.readOnly, passesThrough: true,
+            isReadOnly: options.readOnly, passesThrough: options.passthrough != .off,
+            requiresPassthrough: options.passthrough == .on,
             threadCount: max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         if let supervision, let inherited = supervision.inherited {
             return try Session(
@@ -178,6 +179,7 @@ final class Daemon: Sendable {
                 return MountStatus(
                     mountpoint: options.mountpoint, pid: getpid(),
                     isPassthrough: mount.session?.hasPassthrough ?? false,
+                    passthroughChoice: options.passthrough,
                     isReadOnly: options.readOnly, isSupervised: supervision?.isUsable ?? false,
                     inodes: counts.nodes, openFiles: counts.openFiles,
                     started: started)

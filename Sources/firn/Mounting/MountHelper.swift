@@ -1,3 +1,4 @@
+import Control
 import Store
 
 /// What mount(8) calls for a line of type `firn` in /etc/fstab: `mount.firn SPEC DIR [-sfnv] [-o options]`.
@@ -29,7 +30,7 @@ struct MountHelper {
             try MountRequest(
                 store: helper.words[0], mountpoint: helper.words[1], allowsOther: parsed.allowsOther,
                 isReadOnly: parsed.isReadOnly, isDebugging: parsed.isDebugging,
-                isSupervised: parsed.isSupervised
+                isSupervised: parsed.isSupervised, passthrough: parsed.passthrough ?? .auto
             ).startInBackground()
             return 0
         } catch let error as StoreError {

@@ -1,4 +1,5 @@
 import Control
+import FUSE
 import Glibc
 import Logging
 import Store
@@ -14,6 +15,7 @@ struct MountRequest {
     var logFile: String?
     /// Whether a daemon that dies is followed by another.
     var isSupervised = true
+    var passthrough = PassthroughChoice.auto
 
     /// Returns when the mount can be used.
     ///
@@ -47,7 +49,8 @@ struct MountRequest {
                 try Supervisor(daemonArguments(store, mountpoint), logger: logger).run(ready: ready)
             } else {
                 let options = DaemonOptions(
-                    store: store, mountpoint: mountpoint, allowOther: allowsOther, readOnly: isReadOnly)
+                    store: store, mountpoint: mountpoint, allowOther: allowsOther, readOnly: isReadOnly,
+                    passthrough: passthrough)
                 try Daemon.run(options, logger: logger, supervision: supervision, ready: ready)
             }
         } catch {
@@ -61,6 +64,7 @@ struct MountRequest {
         if allowsOther { arguments.append("--allow-other") }
         if isReadOnly { arguments += ["-o", "ro"] }
         if isDebugging { arguments.append("--debug") }
+        if passthrough != .auto { arguments += ["--passthrough", passthrough.rawValue] }
         return arguments
     }
 
@@ -76,6 +80,8 @@ struct MountRequest {
         }
         let mountpoint = try Mountpoint.prepare(mountpoint, for: path)
         try FuseAccess.require(allowsOther: allowsOther)
+        // What else may be in the way shows when the mount is made.
+        if passthrough == .on, geteuid() != 0 { throw PassthroughObstacle.notRoot.error(mountpoint) }
         return (path, mountpoint)
     }
 

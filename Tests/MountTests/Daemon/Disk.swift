@@ -21,6 +21,15 @@ final class Disk {
         return disk
     }
 
+    /// An overlayfs, empty.
+    static func overlay(below directory: String) throws -> Disk {
+        for name in ["lower", "upper", "work"] { mkdir("\(directory)/\(name)", 0o755) }
+        let disk = Disk(directory + "/merged")
+        let options = "lowerdir=\(directory)/lower,upperdir=\(directory)/upper,workdir=\(directory)/work"
+        try run("/usr/bin/mount", "-t", "overlay", "overlay", "-o", options, disk.path)
+        return disk
+    }
+
     /// A new ext4 of so many megabytes. Becomes read-only by itself on errors.
     static func make(_ megabytes: Int, below directory: String, hasJournal: Bool = false) throws -> Disk {
         let image = directory + "/disk.img"
