@@ -1,3 +1,4 @@
+import Control
 import Store
 import SystemPackage
 import TestSupport

@@ -204,7 +204,7 @@ _firn_mount() {
     repeating_flags=()
     non_repeating_flags=(--allow-other --foreground -f --debug --supervise --no-supervise --version -h --help)
     repeating_options=(-o)
-    non_repeating_options=(--log-file)
+    non_repeating_options=(--log-file --passthrough)
     __firn_offer_flags_options 2
 
     # Offer option value completions
@@ -214,6 +214,10 @@ _firn_mount() {
         ;;
     '--log-file')
         __firn_add_completions -f
+        return
+        ;;
+    '--passthrough')
+        __firn_add_completions -W 'on'$'\n''off'$'\n''auto'
         return
         ;;
     esac
