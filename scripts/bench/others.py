@@ -1,0 +1,57 @@
+"""Other FUSE filesystems that pass a directory through, in the same rounds as Firn."""
+
+import contextlib
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from rig import WAIT_SECONDS_MAX, is_mounted
+
+BINDFS, EXAMPLE = "bindfs", "C passthrough"
+
+
+@contextlib.contextmanager
+def mounted(rig, example):
+    """Places by name: of bindfs if it is installed, of the example if one is given, as long as the block runs."""
+    commands = {}
+    if shutil.which("bindfs"):
+        commands[BINDFS] = ["bindfs", "-f"]
+    if example:
+        commands[EXAMPLE] = [str(pathlib.Path(example).resolve()), "--foreground"]
+    with contextlib.ExitStack() as stack:
+        places = {}
+        for name, command in commands.items():
+            try:
+                places[name] = stack.enter_context(one_mounted(rig.work / name.replace(" ", "-"), command))
+            except (OSError, RuntimeError) as error:
+                print(f"bench: {name} is left out: {error}", file=sys.stderr)
+        yield places
+
+
+@contextlib.contextmanager
+def one_mounted(work, command):
+    source, mount_point = work.with_name(work.name + ".source"), work.with_name(work.name + ".mnt")
+    for made in (source, mount_point):
+        made.mkdir()
+    process = subprocess.Popen([*command, str(source), str(mount_point)], stdout=subprocess.DEVNULL)
+    try:
+        wait_for_mount(process, mount_point)
+        yield mount_point
+    finally:
+        if is_mounted(mount_point):
+            subprocess.run(["fusermount3", "-u", "-z", str(mount_point)])
+        else:
+            process.kill()
+        process.wait(WAIT_SECONDS_MAX)
+        mount_point.rmdir()
+        shutil.rmtree(source)
+
+
+def wait_for_mount(process, mount_point):
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while not is_mounted(mount_point):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("it did not mount")
+        time.sleep(0.05)
