@@ -65,12 +65,11 @@ public final class BackgroundHashing: Sendable {
                     return nil
                 }
                 let now = ContinuousClock.now
-                return state.waiting.filter { $0.value.since + (state.delays[$0.key] ?? delay) <= now }.map {
-                    $0
-                }
+                return Array(state.waiting.filter { $0.value.since + (state.delays[$0.key] ?? delay) <= now })
             }
             guard let due else { return }
             for (backing, waiting) in due { hash(backing, waiting) }
+            // What waits is not due for a second at least, and nobody waits for this.
             if due.isEmpty { Thread.sleep(forTimeInterval: 0.2) }
         }
     }

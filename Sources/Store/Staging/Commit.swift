@@ -125,7 +125,7 @@ private struct Sealing {
             walk = SealWalk(workspace, store, request.openFiles, prepared: try prepared.finish())
             stored = try sealUpToCommit(&walk, &prepared, &linked)
         } catch {
-            undo(walk, prepared, linked)
+            undo(walk, &prepared, linked)
             throw error
         }
         defer { workspace.tracker.endLinking() }
@@ -151,9 +151,8 @@ private struct Sealing {
 
     /// Takes away the names in `objects/` that no version refers to: a file that is still staged must not keep
     /// one. Not where it is unknown whether a version does.
-    private func undo(_ walk: SealWalk, _ prepared: SealPreparation, _ linked: [Digest]) {
+    private func undo(_ walk: SealWalk, _ prepared: inout SealPreparation, _ linked: [Digest]) {
         guard workspace.isUsable else { return }
-        var prepared = prepared
         prepared.undo()
         // What stays is named by no version; gc removes it.
         for digest in linked { _ = try? store.blobs.remove(digest) }
@@ -195,7 +194,7 @@ private struct Sealing {
                 linked.append(digest)
             }
         }
-        try store.sync(linked + walk.copied, in: workspace, isWhole: !walk.kept.isEmpty)
+        try store.sync(linked + walk.copied, isWhole: !walk.kept.isEmpty)
         try workspace.syncNext(store.lostWrites)
         let new = walk.referenced.filter { !known.contains($0.key) }
         let commit = Catalog.Commit(
@@ -216,6 +215,7 @@ private struct Sealing {
     private func isRight(_ root: TreeEntry, _ walk: SealWalk) -> Bool {
         if !walk.kept.isEmpty { return true }
         var other = SealWalk(workspace, store, .include, isAhead: true)
+        // A disk that fails just now proves nothing.
         guard let found = try? other.lookAhead() else { return true }
         return found == root && other.numbering.changes == walk.numbering.changes
     }
@@ -249,7 +249,7 @@ extension Store {
     /// Makes new objects durable that the catalog is about to name.
     ///
     /// - Parameter isWhole: `next/` has directories of its own, too.
-    func sync(_ added: [Digest], in workspace: Workspace, isWhole: Bool = false) throws(StoreError) {
+    func sync(_ added: [Digest], isWhole: Bool = false) throws(StoreError) {
         if added.isEmpty, !isWhole { return }
         if isWhole || added.count > Sealing.fileSyncCountMax { return try syncFilesystem() }
         do throws(StoreError) {

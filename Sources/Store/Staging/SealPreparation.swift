@@ -38,7 +38,7 @@ struct SealPreparation {
             }
             try askForKnown()
             try giveNames()
-            try store.sync(Array(linked.keys), in: workspace)
+            try store.sync(Array(linked.keys))
         } catch {
             undo()
             throw error
@@ -73,13 +73,12 @@ struct SealPreparation {
             workspace.tracker.unlinked(file.inode)
             return workspace.tracker.changed(part.inode)
         }
+        linked[digest] = file.inode
         // Another file may have had that name by then.
         guard let status = try store.blobs.status(digest), UInt64(status.st_ino) == file.inode else {
-            _ = try store.blobs.remove(digest)
-            workspace.tracker.unlinked(file.inode)
+            try takeBack(digest)
             return workspace.tracker.changed(part.inode)
         }
-        linked[digest] = file.inode
         // The link has changed its ctime.
         if !workspace.tracker.wasTouched(file.inode) { workspace.digests.keep(digest, of: status) }
     }
@@ -111,6 +110,7 @@ struct SealPreparation {
         for digest in linked.keys { _ = try? store.blobs.remove(digest) }
         linked = [:]
         workspace.tracker.endLinking()
+        // One that stays is removed by the next commit or start.
         if hasBegun { try? RemoveTree.remove(Workspace.nextName, at: workspace.directory) }
     }
 }

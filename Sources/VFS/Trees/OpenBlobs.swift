@@ -2,7 +2,7 @@ internal import Objects
 internal import Store
 
 /// Blobs that were opened for reading out of a version, kept for whoever opens them next: a data loader opens the same
-/// small files again in every epoch, and to open and register a file costs five times what it takes to find one here.
+/// small files again in every epoch.
 ///
 /// In two halves: when the young one is full it becomes the old one, whose blobs come back when they are asked for and
 /// are let go with it when they are not. A blob whose handles are open lives as long as they do. The lock is a leaf.

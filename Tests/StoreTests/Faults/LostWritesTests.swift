@@ -9,7 +9,7 @@ import Testing
 /// The kernel tells once that it could not write; what was staged by then is sealed as fresh copies.
 @Suite struct LostWritesTests {
     private let fixture: StoreFixture
-    private let syncing = FaultPoint(.sync, in: "sync(_:in:isWhole:)")
+    private let syncing = FaultPoint(.sync, in: "sync(_:isWhole:)")
     private let committing = FaultPoint(.commit, in: "store(_:)")
 
     init() throws {
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test func `files that stay open keep the mark until they are sealed themselves`() throws {
-        fixture.faults.fail(at: FaultPoint(.syncFilesystem, in: "sync(_:in:isWhole:)"), with: .noSpace)
+        fixture.faults.fail(at: FaultPoint(.syncFilesystem, in: "sync(_:isWhole:)"), with: .noSpace)
         let (inode, tracker) = (try #require(try inode("workspaces/main/upper/a")), fixture.workspace.tracker)
         tracker.opened(inode)
         #expect(code { try fixture.commit() } == .system(.noSpace))

@@ -10,7 +10,7 @@ import Testing
 @Suite struct CommitFaultTests {
     private static let hashing = FaultPoint(.open, in: "openForReading(_:)")
     private static let linking = FaultPoint(.link, in: "adopt(_:at:as:)")
-    private static let syncingAll = FaultPoint(.syncFilesystem, in: "sync(_:in:isWhole:)")
+    private static let syncingAll = FaultPoint(.syncFilesystem, in: "sync(_:isWhole:)")
     private static let syncingNames = FaultPoint(.sync, in: "sync(directoriesOf:)")
     private static let committing = FaultPoint(.commit, in: "store(_:)")
     private static let swapping = FaultPoint(.exchange, in: "swapToNext(_:)")
