@@ -322,18 +322,18 @@ struct LocalFilesystemTests {
             } isIntact: {
                 try Syscall.names(at: deep.fd, .here).isEmpty
             }
-            let modes = try failures(mount) { () throws(Errno) in
+            _ = try failures(mount) { () throws(Errno) in
                 try Syscall.changeMode(at: deep.fd, file, 0o600)
             } isIntact: {
                 try Syscall.stat(at: deep.fd, file).st_mode & 0o777 == 0
             }
-            let names = try failures(mount) { () throws(Errno) in
+            _ = try failures(mount) { () throws(Errno) in
                 try Syscall.rename(at: deep.fd, file, to: deep.fd, RawPath("g"), [])
             } isIntact: {
                 try Syscall.names(at: deep.fd, .here).count == 1
             }
-            // What was used just now is at hand, and needs no descriptor more.
-            #expect(failed > 0 && modes >= 0 && names >= 0)
+            // The other two may find the directory at hand, and need no descriptor more.
+            #expect(failed > 0)
         }
     }
 

@@ -132,6 +132,7 @@ struct PlantedSymlinkTests {
             // The kernel goes on believing in the directory; the daemon must not.
             #expect((try? mount.read("staging/d/f0")) != "precious")
             _ = try? mount.write("staging/d/f0", "evil")
+            // To where the directory lies now, or nowhere; outside nothing may change, which is looked at in the end.
             _ = try? mount.write("staging/d/created", "evil")
             _ = try? mount.unlink("staging/d/deep/f0")
             _ = try? mount.rename("staging/d/f0", "staging/taken")
