@@ -30,6 +30,8 @@ public final class Store: Sendable {
     let now: @Sendable () -> Timestamp
     /// Held while something runs that two must not do at once: a commit, gc, a change of staging as a whole.
     let exclusive = Lock(String?.none)
+    /// New objects that are still to be protected.
+    let protecting: Afterwork
     /// The workspaces in use: there is one object for each, since its gate and its tracker must be one.
     private let workspaces = Lock<[String: OpenWorkspace]>([:])
     /// nil for a reader.
@@ -147,19 +149,22 @@ public final class Store: Sendable {
     /// - Parameters:
     ///   - now: the clock; versions carry its time.
     ///   - lock: ``lock`` of an owner that has died, kept open by another process: ownership was never given up.
+    ///   - finishesLater: whether calls return when what they are for is durable, and what is left to tidy up is done
+    ///     while others go on. ``close()`` waits for it.
     /// - Throws: ``StoreError`` `.notAStore`, `.newerFormat`, `.busy` when another process owns it.
     public static func open(
         at path: String, _ access: Access, now: @escaping @Sendable () -> Timestamp = Store.clock,
-        lock: Descriptor? = nil
+        lock: Descriptor? = nil, finishesLater: Bool = false
     ) throws(StoreError) -> Store {
-        try Store(path: path, access: access, now: now, lock: lock)
+        try Store(path: path, access: access, now: now, lock: lock, finishesLater: finishesLater)
     }
 
     /// The system's clock.
     public static let clock: @Sendable () -> Timestamp = { Timestamp.currentForNewDirectory }
 
     private init(
-        path: String, access: Access, now: @escaping @Sendable () -> Timestamp, lock: Descriptor?
+        path: String, access: Access, now: @escaping @Sendable () -> Timestamp, lock: Descriptor?,
+        finishesLater: Bool
     ) throws(StoreError) {
         let root: Descriptor
         do throws(Errno) {
@@ -179,7 +184,9 @@ public final class Store: Sendable {
         self.now = now
         ownership = access == .owning ? try Store.takeOwnership(root, path, lock) : nil
         let objects = try Store.openPart("objects", of: root, path)
-        temporary = TemporaryDirectory(try Store.openPart("tmp", of: root, path))
+        temporary = TemporaryDirectory(
+            try Store.openPart("tmp", of: root, path), isEmptiedLater: finishesLater)
+        protecting = Afterwork(isLater: finishesLater)
         lostWrites = try system("open", path) { () throws(Errno) in try LostWrites(root) }
         blobs = BlobStore(objects: objects, temporary: temporary, lostWrites: lostWrites)
         let catalog = try Catalog(path: self.path + "/catalog.db", isReadOnly: access == .reading)
@@ -287,7 +294,11 @@ public final class Store: Sendable {
     }
 
     /// Closes the catalog. Nothing of the store may be used afterwards; ownership ends with the last reference.
-    public func close() throws(StoreError) { try catalog.close() }
+    public func close() throws(StoreError) {
+        protecting.finish()
+        temporary.finish()
+        try catalog.close()
+    }
 
     // MARK: Parts
 
@@ -373,6 +384,8 @@ public final class Store: Sendable {
                 .busy, "a \(running) is running", subject: what, hint: "try again when it is done")
         }
         defer { exclusive.withLock { $0 = nil } }
+        // What is protected must still be the object that it was when that was asked for.
+        protecting.finish()
         return try body()
     }
 }

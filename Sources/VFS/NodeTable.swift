@@ -73,9 +73,16 @@ final class NodeTable: Sendable {
     /// All children the table has.
     func children(_ parent: Node) -> [FileName: Node] { state.withLock { _ in parent.children } }
 
-    /// Those of them that `isIncluded`, which is asked with the table's lock held.
-    func children(_ parent: Node, where isIncluded: (Node) -> Bool) -> [FileName: Node] {
-        state.withLock { _ in parent.children.filter { isIncluded($0.value) } }
+    /// Those of some nodes that are in the table and have names, by the directory that holds them.
+    func places(of ids: [NodeID]) -> [NodeID: [FileName: Node]] {
+        state.withLock { state in
+            var places: [NodeID: [FileName: Node]] = [:]
+            for id in ids {
+                guard let node = state.nodes[id] else { continue }
+                for link in node.links { places[link.parent.id, default: [:]][link.name] = node }
+            }
+            return places
+        }
     }
 
     /// Adds `make()` as a child unless another thread was first; returns the one that is there.

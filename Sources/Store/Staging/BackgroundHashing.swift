@@ -10,24 +10,52 @@ internal import Objects
 /// commit finds itself: only if the file is surely as it was, see ``DigestCache``.
 public final class BackgroundHashing: Sendable {
     private struct Waiting {
-        var since: ContinuousClock.Instant
+        let since: ContinuousClock.Instant
         /// Where it lies by now.
         let place: @Sendable () -> Place?
     }
 
+    /// Files that wait equally long, in the order in which they were closed. What was closed again meanwhile, or is
+    /// not to be hashed any more, is passed over.
+    private struct Queue {
+        private var items: [(backing: UInt64, since: ContinuousClock.Instant)] = []
+        private var first = 0
+
+        mutating func append(_ backing: UInt64, _ since: ContinuousClock.Instant) {
+            items.append((backing, since))
+        }
+
+        /// The next one that was closed at `latest` or before.
+        mutating func next(until latest: ContinuousClock.Instant) -> (backing: UInt64, since: ContinuousClock.Instant)? {
+            guard first < items.count, items[first].since <= latest else { return nil }
+            defer {
+                first += 1
+                if first > items.count / 2 {
+                    items.removeFirst(first)
+                    first = 0
+                }
+            }
+            return items[first]
+        }
+    }
+
     private struct State {
         var waiting: [UInt64: Waiting] = [:]
-        /// How long files that were hashed are to wait the next time.
-        var delays: [UInt64: Duration] = [:]
+        /// By how often their delay was doubled.
+        var queues = [Queue](repeating: Queue(), count: BackgroundHashing.doublingsMax + 1)
+        /// How often the delay of files that were hashed is doubled the next time.
+        var doublings: [UInt64: Int] = [:]
         var isRunning = false
     }
 
     private let workspace: Workspace
     private let state = Lock(State())
     private let delay: Duration
-    private static let delayMax = Duration.seconds(256)
+    private static let doublingsMax = 8
     /// How many files' delays are kept in mind.
     private static let delayCountMax = 65_536
+    /// How many files are taken out of the queues at once.
+    private static let batchCount = 256
 
     /// - Parameter delay: how long a file must have been closed.
     public init(_ workspace: Workspace, delay: Duration = .seconds(1)) {
@@ -45,14 +73,26 @@ public final class BackgroundHashing: Sendable {
     ///   - place: asked for on the thread that hashes; nil where the file has no name any more.
     public func closed(_ backing: UInt64, place: @escaping @Sendable () -> Place?) {
         let mustStart = state.withLock { state in
-            state.waiting[backing] = Waiting(since: .now, place: place)
-            if let last = state.delays[backing] {
-                state.delays[backing] = min(last * 2, BackgroundHashing.delayMax)
+            let now = ContinuousClock.now
+            state.waiting[backing] = Waiting(since: now, place: place)
+            var doublings = 0
+            if let last = state.doublings[backing] {
+                doublings = min(last + 1, BackgroundHashing.doublingsMax)
+                state.doublings[backing] = doublings
             }
+            state.queues[doublings].append(backing, now)
             defer { state.isRunning = true }
             return !state.isRunning
         }
         if mustStart { startDetachedThread { [self] in run() } }
+    }
+
+    /// All that was closed so far has been sealed.
+    public func sealed() {
+        state.withLock { state in
+            state.waiting = [:]
+            state.queues = [Queue](repeating: Queue(), count: BackgroundHashing.doublingsMax + 1)
+        }
     }
 
     /// Ends when nothing waits any more.
@@ -64,14 +104,26 @@ public final class BackgroundHashing: Sendable {
                     state.isRunning = false
                     return nil
                 }
-                let now = ContinuousClock.now
-                return Array(state.waiting.filter { $0.value.since + (state.delays[$0.key] ?? delay) <= now })
+                return takeDue(&state)
             }
             guard let due else { return }
             for (backing, waiting) in due { hash(backing, waiting) }
             // What waits is not due for a second at least, and nobody waits for this.
             if due.isEmpty { Thread.sleep(forTimeInterval: 0.2) }
         }
+    }
+
+    private func takeDue(_ state: inout State) -> [(UInt64, Waiting)] {
+        var due: [(UInt64, Waiting)] = []
+        let now = ContinuousClock.now
+        for doublings in state.queues.indices {
+            let latest = now - delay * (1 << doublings)
+            while due.count < BackgroundHashing.batchCount, let next = state.queues[doublings].next(until: latest) {
+                guard let waiting = state.waiting[next.backing], waiting.since == next.since else { continue }
+                due.append((next.backing, waiting))
+            }
+        }
+        return due
     }
 
     private func hash(_ backing: UInt64, _ waiting: Waiting) {
@@ -90,8 +142,8 @@ public final class BackgroundHashing: Sendable {
         else { return }
         if workspace.tracker.wasTouched(backing) { workspace.digests.remove([backing]) }
         state.withLock { state in
-            if state.delays.count >= BackgroundHashing.delayCountMax { state.delays.removeAll() }
-            if state.delays[backing] == nil { state.delays[backing] = delay }
+            if state.doublings.count >= BackgroundHashing.delayCountMax { state.doublings.removeAll() }
+            if state.doublings[backing] == nil { state.doublings[backing] = 0 }
         }
     }
 }

@@ -56,13 +56,17 @@ extension Store {
                 try syncEarly(workspace)
                 var prepared = try SealPreparation(workspace, self)
                 do throws(StoreError) {
-                    var rubbish: RawPath?
-                    let outcome = try workspace.gate.close { () throws(StoreError) in
-                        try Sealing(self, workspace, request).run(&prepared, &rubbish, swapped)
+                    let start = ContinuousClock.now
+                    let sealed = try workspace.gate.close { () throws(StoreError) in
+                        try Sealing(self, workspace, request).run(&prepared, swapped)
                     }
+                    let pause = ContinuousClock.now - start
                     opened()
-                    if let rubbish { workspace.discardRubbish(rubbish) }
-                    return outcome
+                    protect(sealed.objects)
+                    temporary.discardLater(sealed.rubbish)
+                    return CommitOutcome(
+                        version: sealed.version, changedCount: sealed.changedCount, kept: sealed.kept,
+                        pauseMilliseconds: pause / .milliseconds(1))
                 } catch {
                     // A file was opened between the wait and the seal, or is written through a mapping.
                     guard error.code == .filesOpen, let deadline, .now < deadline else { throw error }
@@ -71,6 +75,21 @@ extension Store {
             }
         }
     }
+
+    /// Protects new objects: the large ones at once, since one that is not is hashed when it is opened.
+    private func protect(_ objects: [Digest: UInt64]) {
+        var small: [Digest] = []
+        for (digest, size) in objects {
+            // One that cannot be protected is hashed as well.
+            if size >= Store.promptlyProtected { try? blobs.protect(digest) } else { small.append(digest) }
+        }
+        protecting.run { [blobs, small] in
+            for digest in small { try? blobs.protect(digest) }
+        }
+    }
+
+    /// Bytes of an object that is not to be hashed once more if that can be helped.
+    private static let promptlyProtected: UInt64 = 1 << 20
 
     private func requireFree(_ tags: [TagName]) throws(StoreError) {
         for tag in tags {
@@ -111,12 +130,19 @@ private struct Sealing {
         self.request = request
     }
 
+    struct Sealed {
+        let version: Version
+        let changedCount: Int
+        let kept: [TreePath]
+        /// The new objects, with their sizes.
+        let objects: [Digest: UInt64]
+        /// The old `upper/`, by its name in the temporary directory.
+        let rubbish: RawPath
+    }
+
     func run(
-        _ prepared: inout SealPreparation, _ rubbish: inout RawPath?,
-        _ swapped: (Version) throws(StoreError) -> Void
-    ) throws(StoreError) -> CommitOutcome {
-        let clock = ContinuousClock()
-        let start = clock.now
+        _ prepared: inout SealPreparation, _ swapped: (Version) throws(StoreError) -> Void
+    ) throws(StoreError) -> Sealed {
         var walk = SealWalk(workspace, store, request.openFiles)
         // Staged files that have a name in objects/ as well.
         var linked: [Digest] = []
@@ -130,7 +156,7 @@ private struct Sealing {
         }
         defer { workspace.tracker.endLinking() }
         linked += prepared.linked.keys
-        rubbish = try workspace.swapToNext(stored.mark)
+        let rubbish = try workspace.swapToNext(stored.mark)
         workspace.digests.removeAll()
         for file in walk.read {
             // Found where it was, which is the same file. Without it the file is staged, and sealed once more.
@@ -139,14 +165,11 @@ private struct Sealing {
             }
         }
         try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
-        let pause = clock.now - start
-        // An object without the mode and time of one is hashed before it is read, and then gets them.
-        for digest in linked + walk.copied { try? store.blobs.protect(digest) }
         if walk.kept.isEmpty { store.lostWrites.clear() }
-        return CommitOutcome(
+        let objects = (linked + walk.copied).map { ($0, walk.referenced[$0] ?? 0) }
+        return Sealed(
             version: stored.version, changedCount: walk.changedCount, kept: walk.written,
-            pauseMilliseconds: Double(pause.components.seconds) * 1e3
-                + Double(pause.components.attoseconds) / 1e15)
+            objects: Dictionary(objects) { first, _ in first }, rubbish: rubbish)
     }
 
     /// Takes away the names in `objects/` that no version refers to: a file that is still staged must not keep

@@ -260,8 +260,6 @@ public final class Workspace: Sendable {
             throw error
         }
     }
-
-    func discardRubbish(_ name: RawPath) { overlay.temporary.discard(name) }
 }
 
 extension Timestamp {

@@ -1,3 +1,4 @@
+internal import Objects
 internal import Synchronization
 internal import SystemPackage
 
@@ -6,9 +7,12 @@ internal import SystemPackage
 final class TemporaryDirectory: Sendable {
     private let directory: Descriptor
     private let counter = Atomic<UInt64>(0)
+    private let discarding: Afterwork
 
-    init(_ directory: Descriptor) {
+    /// - Parameter isEmptiedLater: whether what may be large is removed while others go on.
+    init(_ directory: Descriptor, isEmptiedLater: Bool) {
         self.directory = directory
+        discarding = Afterwork(isLater: isEmptiedLater)
     }
 
     var fd: Int32 { directory.fd }
@@ -26,9 +30,19 @@ final class TemporaryDirectory: Sendable {
         try? RemoveTree.remove(name, at: directory)
     }
 
-    /// Removes everything.
+    /// The same for what may be a large tree.
+    func discardLater(_ name: RawPath) {
+        discarding.run { [self] in discard(name) }
+    }
+
+    /// Removes everything that an owner before this one has left. To be called before anything is made.
     func empty() throws(StoreError) {
         let names = try system("list", "tmp/") { () throws(Errno) in try Syscall.names(at: fd, .here) }
-        for name in names { try RemoveTree.remove(RawPath(name), at: directory) }
+        let numbers = names.compactMap { UInt64($0.display.dropFirst()) }
+        counter.store(numbers.max() ?? 0, ordering: .relaxed)
+        for name in names { discardLater(RawPath(name)) }
     }
+
+    /// Returns when all that was to be removed is.
+    func finish() { discarding.finish() }
 }

@@ -46,6 +46,8 @@ final class StagingNode: Node, @unchecked Sendable {
     var directoryCount: UInt64?
     /// Whether a directory gives its children access lists; nil where not asked yet.
     var hasDefaultACL: Bool?
+    /// Whether ``StagingTree/staged`` counts it.
+    private var isCountedAsStaged = false
 
     enum Form {
         /// As sealed in the base.
@@ -68,8 +70,14 @@ final class StagingNode: Node, @unchecked Sendable {
         adopt(upper)
     }
 
+    deinit {
+        if isCountedAsStaged { tree.staged.remove(id) }
+    }
+
     /// Takes over what `upper/` says of it.
     func adopt(_ upper: UpperEntry) {
+        if !isCountedAsStaged { tree.staged.add(id) }
+        isCountedAsStaged = true
         form = .upper
         baseTree = upper.baseTree
         directoryCount = nil
@@ -89,6 +97,14 @@ final class StagingNode: Node, @unchecked Sendable {
         hasNumberInMark = false
         notedNumbers = nil
         hasDefaultACL = nil
+    }
+
+    /// To be called once a seal is done: it need not be looked at by the next one if the base has it, and under one
+    /// name.
+    func endStaged() {
+        guard isCountedAsStaged, !isUpper, tree.table.links(self).count < 2 else { return }
+        tree.staged.remove(id)
+        isCountedAsStaged = false
     }
 
     /// Its mark was taken off, and that is not durable.

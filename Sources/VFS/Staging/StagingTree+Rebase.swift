@@ -12,6 +12,7 @@ extension StagingTree {
     func rebase() throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
             workspace.showSwapped()
+            hashing?.sealed()
             closeDirectories()
             // An open file without a name may have others, unknown to the table: it stays staged with them
             // if somebody writes to it, and is sealed otherwise.
@@ -25,18 +26,18 @@ extension StagingTree {
             root.adopt(upper)
             try readTopNumber()
             var stale: [Stale] = []
-            try rebaseChildren(of: root, &links, &stale)
+            let places = table.places(of: staged.ids)
+            try rebaseChildren(of: root, places, &links, &stale)
+            for node in places.values.flatMap(\.values) { (node as? StagingNode)?.endStaged() }
             return stale
         }
     }
 
     private func rebaseChildren(
-        of directory: StagingNode, _ links: inout Links, _ stale: inout [Stale]
+        of directory: StagingNode, _ places: [NodeID: [FileName: Node]], _ links: inout Links,
+        _ stale: inout [Stale]
     ) throws(VFSError) {
-        let changed = table.children(directory) { child in
-            (child as? StagingNode)?.isUpper == true || child.links.count > 1
-        }
-        for (name, child) in changed {
+        for (name, child) in places[directory.id] ?? [:] {
             guard let node = child as? StagingNode else { continue }
             if directory.isUpper, let upper = try probe(try place(directory, name)) {
                 node.adopt(upper)
@@ -63,7 +64,7 @@ extension StagingTree {
                 unname(node, directory, name, &stale)
                 continue
             }
-            try rebaseChildren(of: node, &links, &stale)
+            try rebaseChildren(of: node, places, &links, &stale)
         }
     }
 

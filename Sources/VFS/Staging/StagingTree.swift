@@ -34,6 +34,9 @@ final class StagingTree: Sendable {
     private let openDirectories = Lock([NodeID: OpenDirectory]())
     private static let openDirectoryCountMax = 128
 
+    /// The nodes that lie in `upper/`, or did when they were given another name: those that a seal changes.
+    let staged = StagedNodes()
+
     /// The number from which those of what the root holds follow.
     let topNumber: Lock<UInt64>
 
@@ -272,5 +275,23 @@ final class StagingTree: Sendable {
         let file: Descriptor
         let mark: UpperMark
         let subject: String
+    }
+}
+
+/// The numbers of nodes, among which a seal finds those that it changes without looking at all others. The lock is a
+/// leaf.
+final class StagedNodes: Sendable {
+    /// How many nodes have each: after a takeover one may be made while another of that number is still going away.
+    private let counts = Lock([NodeID: Int]())
+
+    var ids: [NodeID] { counts.withLock { Array($0.keys) } }
+
+    func add(_ id: NodeID) { counts.withLock { $0[id, default: 0] += 1 } }
+
+    func remove(_ id: NodeID) {
+        counts.withLock {
+            guard let count = $0[id] else { preconditionFailure("removed more often than added") }
+            $0[id] = count == 1 ? nil : count - 1
+        }
     }
 }

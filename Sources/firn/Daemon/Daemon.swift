@@ -70,7 +70,8 @@ final class Daemon: Sendable {
         self.supervision = supervision
         self.logger = logger
         started = Store.clock()
-        store = try Store.open(at: options.store, .owning, lock: supervision?.inherited?.lock)
+        store = try Store.open(
+            at: options.store, .owning, lock: supervision?.inherited?.lock, finishesLater: true)
         workspace = try store.workspace()
         mount = MountReference()
         let hashing = BackgroundHashing(workspace)
