@@ -74,12 +74,12 @@ final class NodeTable: Sendable {
     func children(_ parent: Node) -> [FileName: Node] { state.withLock { _ in parent.children } }
 
     /// Those of some nodes that are in the table and have names, by the directory that holds them.
-    func places(of ids: [NodeID]) -> [NodeID: [FileName: Node]] {
+    func places(of ids: [NodeID]) -> [NodeID: [(name: FileName, node: Node)]] {
         state.withLock { state in
-            var places: [NodeID: [FileName: Node]] = [:]
+            var places: [NodeID: [(name: FileName, node: Node)]] = [:]
             for id in ids {
                 guard let node = state.nodes[id] else { continue }
-                for link in node.links { places[link.parent.id, default: [:]][link.name] = node }
+                for link in node.links { places[link.parent.id, default: []].append((link.name, node)) }
             }
             return places
         }

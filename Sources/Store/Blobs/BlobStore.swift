@@ -10,6 +10,8 @@ public final class BlobStore: Sendable {
     private let objects: Descriptor
     private let temporary: TemporaryDirectory
     private let lostWrites: LostWrites
+    /// The directories of `objects/` that were used so far, by the first byte of the digests in them. The lock is a leaf.
+    private let directories = Lock([Descriptor?](repeating: nil, count: 256))
 
     /// Bytes read or copied in one call: large enough that the call does not show in the time.
     static let chunkByteCount = 1 << 20
@@ -26,12 +28,33 @@ public final class BlobStore: Sendable {
         return RawPath("\(hex.prefix(2))/\(hex.dropFirst(2))")
     }
 
+    /// Runs a call on a blob's file: in the directory that it lies in, by its last name.
+    private func withFile<Result>(
+        of digest: Digest, _ call: (Int32, RawPath) throws(Errno) -> Result
+    ) throws(Errno) -> Result {
+        let bytes = digest.bytes
+        let name = RawPath(Hex.encode(bytes.dropFirst()))
+        let first = Int(bytes[0])
+        if let known = directories.withLock({ $0[first] }) {
+            do throws(Errno) { return try call(known.fd, name) } catch {
+                // So it is as well where the directory was removed and made again.
+                guard error == .noSuchFileOrDirectory else { throw error }
+            }
+        }
+        let place = Place(directory: objects, path: RawPath(Hex.encode([bytes[0]])))
+        let directory = try Syscall.openDirectoryAsHandle(place)
+        directories.withLock { $0[first] = directory }
+        return try call(directory.fd, name)
+    }
+
     /// Opens a blob for reading.
     ///
     /// - Throws: ``StoreError`` `.damaged` when its file is missing.
     public func open(_ digest: Digest) throws(StoreError) -> Descriptor {
         do throws(Errno) {
-            return try Syscall.open(at: objects.fd, BlobStore.path(digest), O_RDONLY | O_NOFOLLOW)
+            return try withFile(of: digest) { directory, name throws(Errno) in
+                try Syscall.open(at: directory, name, O_RDONLY | O_NOFOLLOW)
+            }
         } catch {
             guard error == .noSuchFileOrDirectory else {
                 throw StoreError(error, doing: "open the object", subject: digest.hex)
@@ -89,32 +112,38 @@ public final class BlobStore: Sendable {
 
     /// The file that holds a blob, or nil where there is none.
     public func status(_ digest: Digest) throws(StoreError) -> stat? {
-        try system("look at the object", digest.hex) { () throws(Errno) in
-            try Syscall.statIfPresent(at: objects.fd, BlobStore.path(digest))
+        try system("look at the object", digest.hex) { () throws(Errno) -> stat? in
+            do throws(Errno) {
+                return try withFile(of: digest) { directory, name throws(Errno) in
+                    try Syscall.stat(at: directory, name)
+                }
+            } catch {
+                if error == .noSuchFileOrDirectory { return nil }
+                throw error
+            }
         }
     }
 
     // MARK: Adding
 
-    /// Makes the file at `path` the blob `digest` by giving it a second name below `objects/`.
+    /// Makes the file at `place` the blob `digest` by giving it a second name below `objects/`.
     ///
     /// The caller has hashed the file and knows that nobody can write to it. Not durable when it returns: see
     /// ``sync(directoriesOf:)``. A file that is there already is replaced: it may be what a power cut left, or a
     /// name for a file that is still staged and may be written to.
-    func adopt(_ path: RawPath, at directory: Int32, as digest: Digest) throws(StoreError) {
-        let target = BlobStore.path(digest)
+    func adopt(_ place: Place, as digest: Digest) throws(StoreError) {
         do throws(Errno) {
-            try inFanOut(target) { () throws(Errno) in
-                try Syscall.link(at: directory, path, to: objects.fd, target)
+            try inFanOut(digest) { (target, targetName) throws(Errno) in
+                try Syscall.link(at: place.fd, place.path, to: target, targetName)
             }
         } catch {
             guard error == .fileExists else {
-                throw StoreError(error, doing: "add the object", subject: path.display)
+                throw StoreError(error, doing: "add the object", subject: place.display)
             }
             let name = temporary.name()
             try system("replace an object", digest.hex) { () throws(Errno) in
-                try Syscall.link(at: directory, path, to: temporary.fd, name)
-                try Syscall.rename(at: temporary.fd, name, to: objects.fd, target)
+                try Syscall.link(at: place.fd, place.path, to: temporary.fd, name)
+                try Syscall.rename(at: temporary.fd, name, to: objects.fd, BlobStore.path(digest))
                 // Renaming one name of a file onto another of the same file does nothing, and leaves both.
                 _ = try Syscall.statIfPresent(at: temporary.fd, name).map { _ throws(Errno) in
                     try Syscall.unlink(at: temporary.fd, name)
@@ -153,7 +182,7 @@ public final class BlobStore: Sendable {
         try system("write a copy", "tmp/") { () throws(Errno) in
             try lostWrites.watching { () throws(Errno) in try Syscall.syncData(copy.fd) }
         }
-        try adopt(name, at: temporary.fd, as: digest)
+        try adopt(temporary.place(name), as: digest)
         return isShared ? 0 : size
     }
 
@@ -176,7 +205,7 @@ public final class BlobStore: Sendable {
             try lostWrites.watching { () throws(Errno) in try Syscall.syncData(copy.fd) }
         }
         if try isKnown(digest), try has(digest, size: size) { return (digest, size, false) }
-        try adopt(name, at: temporary.fd, as: digest)
+        try adopt(temporary.place(name), as: digest)
         return (digest, size, true)
     }
 
@@ -184,10 +213,11 @@ public final class BlobStore: Sendable {
     /// made it one: before, the file is still a staged one whose attributes are the user's.
     func protect(_ digest: Digest) throws(StoreError) {
         try system("protect the object", digest.hex) { () throws(Errno) in
-            let path = BlobStore.path(digest)
-            try Syscall.changeMode(at: objects.fd, path, 0o444)
-            try Syscall.changeTimes(
-                at: objects.fd, path, access: nil, modification: .at(BlobStore.sealedTime))
+            try withFile(of: digest) { directory, name throws(Errno) in
+                try Syscall.changeMode(at: directory, name, 0o444)
+                try Syscall.changeTimes(
+                    at: directory, name, access: nil, modification: .at(BlobStore.sealedTime))
+            }
         }
     }
 
@@ -212,7 +242,11 @@ public final class BlobStore: Sendable {
     /// - Returns: how many bytes of disk it held.
     func remove(_ digest: Digest) throws(StoreError) -> UInt64 {
         let count = try allocated(digest)
-        do throws(Errno) { try Syscall.unlink(at: objects.fd, BlobStore.path(digest)) } catch {
+        do throws(Errno) {
+            try withFile(of: digest) { directory, name throws(Errno) in
+                try Syscall.unlink(at: directory, name)
+            }
+        } catch {
             guard error != .noSuchFileOrDirectory else { return 0 }
             throw StoreError(error, doing: "remove the object", subject: digest.hex)
         }
@@ -299,14 +333,16 @@ public final class BlobStore: Sendable {
     }
 
     /// Runs `call`, and once more after making the fan-out directory if that was what it lacked.
-    private func inFanOut(_ target: RawPath, _ call: () throws(Errno) -> Void) throws(Errno) {
-        do { try call() } catch {
+    private func inFanOut(
+        _ digest: Digest, _ call: (Int32, RawPath) throws(Errno) -> Void
+    ) throws(Errno) {
+        do { try withFile(of: digest, call) } catch {
             guard error == .noSuchFileOrDirectory else { throw error }
             do {
                 try Syscall.makeDirectory(
-                    at: objects.fd, RawPath(Array(target.bytes.prefix(2))), mode: 0o755)
+                    at: objects.fd, RawPath(Hex.encode(digest.bytes.prefix(1))), mode: 0o755)
             } catch { if error != .fileExists { throw error } }
-            try call()
+            try withFile(of: digest, call)
         }
     }
 }

@@ -26,7 +26,9 @@ public final class BackgroundHashing: Sendable {
         }
 
         /// The next one that was closed at `latest` or before.
-        mutating func next(until latest: ContinuousClock.Instant) -> (backing: UInt64, since: ContinuousClock.Instant)? {
+        mutating func next(
+            until latest: ContinuousClock.Instant
+        ) -> (backing: UInt64, since: ContinuousClock.Instant)? {
             guard first < items.count, items[first].since <= latest else { return nil }
             defer {
                 first += 1
@@ -118,7 +120,9 @@ public final class BackgroundHashing: Sendable {
         let now = ContinuousClock.now
         for doublings in state.queues.indices {
             let latest = now - delay * (1 << doublings)
-            while due.count < BackgroundHashing.batchCount, let next = state.queues[doublings].next(until: latest) {
+            while due.count < BackgroundHashing.batchCount,
+                let next = state.queues[doublings].next(until: latest)
+            {
                 guard let waiting = state.waiting[next.backing], waiting.since == next.since else { continue }
                 due.append((next.backing, waiting))
             }

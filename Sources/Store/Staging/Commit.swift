@@ -52,9 +52,7 @@ extension Store {
             if case .wait(let seconds) = request.openFiles { deadline = .now + .seconds(seconds) }
             while true {
                 if let deadline { Store.waitForWriters(workspace, until: deadline) }
-                try Prehash.run(workspace, progress: progress)
-                try syncEarly(workspace)
-                var prepared = try SealPreparation(workspace, self)
+                var prepared = try SealPreparation(workspace, self, progress: progress)
                 do throws(StoreError) {
                     let start = ContinuousClock.now
                     let sealed = try workspace.gate.close { () throws(StoreError) in
@@ -107,12 +105,6 @@ extension Store {
         while workspace.tracker.openCount > 0, ContinuousClock.now < deadline { usleep(10_000) }
     }
 
-    /// Pays for most of the sync while writers still go on.
-    private func syncEarly(_ workspace: Workspace) throws(StoreError) {
-        if workspace.digests.count > Sealing.fileSyncCountMax {
-            try syncFilesystem()
-        }
-    }
 }
 
 /// The part of a commit that runs with the gate closed.
@@ -165,11 +157,25 @@ private struct Sealing {
             }
         }
         try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
+        removeOldNames(of: walk.kept, in: rubbish)
         if walk.kept.isEmpty { store.lostWrites.clear() }
         let objects = (linked + walk.copied).map { ($0, walk.referenced[$0] ?? 0) }
         return Sealed(
             version: stored.version, changedCount: walk.changedCount, kept: walk.written,
             objects: Dictionary(objects) { first, _ in first }, rubbish: rubbish)
+    }
+
+    /// The old `upper/`, which nobody looks at any more, may be there for a while, and `stat` would count the names that
+    /// files of the new one have in it.
+    private func removeOldNames(of kept: [TreePath], in rubbish: RawPath) {
+        // What cannot be removed now goes with the rest.
+        guard !kept.isEmpty, let old = try? workspace.overlay.temporary.place(rubbish).opened() else {
+            return
+        }
+        for path in kept {
+            guard let place = try? Place(old.directory, path.names) else { continue }
+            try? Syscall.unlink(at: place.fd, place.path)
+        }
     }
 
     /// Takes away the names in `objects/` that no version refers to: a file that is still staged must not keep
@@ -213,7 +219,7 @@ private struct Sealing {
             if known.contains(digest) {
                 try walk.mend(digest, with: file)
             } else {
-                try store.blobs.adopt(file.place.path, at: file.place.fd, as: digest)
+                try store.blobs.adopt(file.place, as: digest)
                 linked.append(digest)
             }
         }

@@ -9,6 +9,8 @@ internal import SystemPackage
 public struct Place: Sendable {
     let directory: Descriptor
     public let path: RawPath
+    /// What leads to the directory, for messages; nil where they do without.
+    private var above: RawPath?
 
     /// Leaves room for `/proc/self/fd/N/` in front, which calls on extended attributes need on older kernels.
     static let pathByteCountMax = RawPath.byteCountMax - 64
@@ -38,10 +40,19 @@ public struct Place: Sendable {
         self.path = path
     }
 
+    /// The directory at this place, held open: what is looked at in it is found without the way there.
+    func opened() throws(Errno) -> Place {
+        var here = Place(directory: try Syscall.openDirectoryAsHandle(self), path: .here)
+        here.above = path
+        return here
+    }
+
     /// The place of `name` in the directory at this one.
     public func child(_ name: FileName) throws(StoreError) -> Place {
         if path.count + name.bytes.count + 1 <= Place.pathByteCountMax {
-            return Place(directory: directory, path: path.appending(name))
+            var child = Place(directory: directory, path: path.appending(name))
+            child.above = above
+            return child
         }
         let inner = try system("open", path.display) { () throws(Errno) in
             try Syscall.open(at: directory.fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
@@ -51,7 +62,10 @@ public struct Place: Sendable {
 
     public var fd: Int32 { directory.fd }
 
-    public var display: String { path.display }
+    public var display: String {
+        guard let above else { return path.display }
+        return path == .here ? above.display : "\(above.display)/\(path.display)"
+    }
 
     /// Runs a call on the file or directory here, whatever its mode. An ordinary user's own may deny it even to its
     /// owner, who may change that: it is allowed for the time of the call.

@@ -4,20 +4,11 @@ internal import SystemPackage
 
 /// Hashes staged files before the seal holds writers up, on all cores, and starts their write-back.
 enum Prehash {
-    /// Hashes every closed file of the workspace that has no valid digest, so that the seal finds most digests
-    /// ready. What changes meanwhile is hashed again by the seal. To be called with the gate open.
-    static func run(_ workspace: Workspace, progress: Progress) throws(StoreError) {
-        workspace.digests.remove(workspace.tracker.takeMark())
-        var work: [(place: Place, status: stat)] = []
-        var seen: Set<UInt64> = []
-        try collect(try workspace.place([]), workspace) { place, status in
-            let inode = UInt64(status.st_ino)
-            if workspace.digests.digest(of: status) == nil, !workspace.tracker.isOpen(inode),
-                seen.insert(inode).inserted
-            {
-                work.append((place, status))
-            }
-        }
+    /// Hashes files that have no valid digest. What changes meanwhile is hashed again by the seal.
+    static func run(
+        _ work: [(place: Place, status: stat)], _ workspace: Workspace, progress: Progress
+    ) throws(StoreError) {
+        if work.isEmpty { return }
         progress.begin("hashing", total: work.reduce(0) { $0 + UInt64($1.status.st_size) })
         try Parallel.forEach(work) { item throws(StoreError) in
             do throws(StoreError) {
@@ -53,41 +44,5 @@ enum Prehash {
             workspace.digests.keep(digest, of: after)
         }
         return digest
-    }
-
-    private static func collect(
-        _ top: Place, _ workspace: Workspace, _ body: (Place, stat) -> Void
-    ) throws(StoreError) {
-        var pending = [top]
-        while let place = pending.popLast() {
-            let names = try presently([]) { () throws(StoreError) in
-                try system("list", place.display) { () throws(Errno) in
-                    try Syscall.names(at: place.fd, place.path)
-                }
-            }
-            for name in names {
-                let found = try presently(nil) {
-                    () throws(StoreError) -> (place: Place, entry: UpperEntry)? in
-                    let child = try place.child(name)
-                    return try workspace.overlay.probe(child).map { (child, $0) }
-                }
-                guard let found else { continue }
-                if found.entry.isDirectory {
-                    pending.append(found.place)
-                } else if found.entry.isFile, found.entry.reference == nil {
-                    body(found.place, found.entry.status)
-                }
-            }
-        }
-    }
-
-    /// What `look` finds; `nothing` where what it looks at is gone or replaced since it was listed.
-    private static func presently<Result>(
-        _ nothing: Result, _ look: () throws(StoreError) -> Result
-    ) throws(StoreError) -> Result {
-        do throws(StoreError) { return try look() } catch {
-            guard let errno = error.errno, replacedFileErrors.contains(errno) else { throw error }
-            return nothing
-        }
     }
 }

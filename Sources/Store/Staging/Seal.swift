@@ -57,6 +57,10 @@ struct SealWalk {
     private var uses: [UInt64: Use] = [:]
     private var captures: [UInt64: Capture] = [:]
     private(set) var changedCount = 0
+    /// Files that a walk ahead left out since they have no digest.
+    private(set) var unhashed: [(place: Place, status: stat)] = []
+    private var unhashedInodes: Set<UInt64> = []
+    private var leavesOutUnhashed = false
 
     /// What a file that is open for writing held at the seal.
     private struct Capture {
@@ -98,9 +102,14 @@ struct SealWalk {
 
     /// Walks everything as far as that is of use to a later walk: see ``parts``.
     ///
+    /// - Parameter leavingOutUnhashed: whether to leave files without a digest to be hashed on all cores, and another
+    ///   walk to be taken then: see ``unhashed``.
     /// - Returns: the entry of the new root; nil where something was left out.
     @discardableResult
-    mutating func lookAhead() throws(StoreError) -> TreeEntry? { try walk() }
+    mutating func lookAhead(leavingOutUnhashed: Bool = false) throws(StoreError) -> TreeEntry? {
+        leavesOutUnhashed = leavingOutUnhashed
+        return try walk()
+    }
 
     /// - Returns: nil where something was left out.
     private mutating func walk() throws(StoreError) -> TreeEntry? {
@@ -109,11 +118,11 @@ struct SealWalk {
             throw StoreError(.damaged, "the workspace has no upper directory", subject: workspace.name)
         }
         // Not by recursion: the depth of a tree is the user's.
-        var level = try open(top, at: place, path: .root, try numbering.top(top))
+        var level = try open(top, at: place, path: .root, try numbering.top(top), depth: 0)
         var above: [Level] = []
         while true {
             if let name = level.names.popLast() {
-                guard let inner = try visit(name, in: &level) else { continue }
+                guard let inner = try visit(name, in: &level, depth: above.count) else { continue }
                 above.append(level)
                 level = inner
                 continue
@@ -128,8 +137,10 @@ struct SealWalk {
     /// Looks at one name of a directory.
     ///
     /// - Returns: the level of a directory to be walked next.
-    private mutating func visit(_ name: FileName, in level: inout Level) throws(StoreError) -> Level? {
-        let place = try level.place.child(name)
+    private mutating func visit(
+        _ name: FileName, in level: inout Level, depth: Int
+    ) throws(StoreError) -> Level? {
+        let place = try level.here.child(name)
         let path = level.path.appending(name)
         do throws(StoreError) {
             guard let found = try workspace.overlay.probe(place) else {
@@ -142,11 +153,14 @@ struct SealWalk {
                 numbering.remove(name, from: level.directory)
             } else if found.isDirectory {
                 let number = numbering.add(found, name, to: level.directory)
-                let inner = try open(found, at: place, path: path, try directory(found, number, at: path))
+                let inner = try open(
+                    found, at: try level.place.child(name), path: path,
+                    try directory(found, number, at: path), depth: depth + 1)
                 level.part.directories.append(name)
                 return inner
             } else if isAhead, workspace.tracker.linkCount(found.file.linkCount, of: found.file.inode) > 1 {
                 // All its names are to be seen by one walk.
+                _ = try noteUnhashed(name, found, in: level)
                 level.leaveOut()
             } else if let entry = try entry(name, found, at: place, path: path, in: &level) {
                 level.part.changes[name] = .set(entry)
@@ -171,7 +185,10 @@ struct SealWalk {
     /// A directory on the way to where the walk is.
     private struct Level {
         let found: UpperEntry
+        /// By the way there, which costs no descriptor.
         let place: Place
+        /// For looking at what it holds.
+        let here: Place
         let path: TreePath
         let directory: InodeNumbering.Directory
         let keptBefore: Int
@@ -203,8 +220,12 @@ struct SealWalk {
     }
 
     private mutating func open(
-        _ found: UpperEntry, at place: Place, path: TreePath, _ directory: InodeNumbering.Directory
+        _ found: UpperEntry, at place: Place, path: TreePath, _ directory: InodeNumbering.Directory,
+        depth: Int
     ) throws(StoreError) -> Level {
+        let here = try system("open", place.display) { () throws(Errno) in
+            depth < SealWalk.openDepthMax ? try place.opened() : place
+        }
         let status = DigestCache.Key(found.status)
         if !isAhead, var part = parts[path], part.status == status, part.directory.number == directory.number
         {
@@ -214,17 +235,19 @@ struct SealWalk {
             part.directories = []
             numbering.takeOver(part.noted, in: directory)
             return Level(
-                found: found, place: place, path: path, directory: directory, keptBefore: kept.count,
-                names: names, part: part, isUnchanged: part.entry != nil)
+                found: found, place: place, here: here, path: path, directory: directory,
+                keptBefore: kept.count, names: names, part: part, isUnchanged: part.entry != nil)
         }
         let names = try system("list", place.display) { () throws(Errno) in
-            try Syscall.names(at: place.fd, place.path)
+            try Syscall.names(at: here.fd, here.path)
         }
         return Level(
-            found: found, place: place, path: path, directory: directory, keptBefore: kept.count,
-            names: names,
-            part: SealPart(status: status, directory: directory))
+            found: found, place: place, here: here, path: path, directory: directory, keptBefore: kept.count,
+            names: names, part: SealPart(place: place, status: status, directory: directory))
     }
+
+    /// How deep in the tree directories are held open on the way to where the walk is.
+    private static let openDepthMax = 64
 
     /// - Returns: the directory's entry; nil where something was left out.
     private mutating func close(_ level: inout Level) throws(StoreError) -> TreeEntry? {
@@ -242,7 +265,7 @@ struct SealWalk {
             if level.isPlain { parts[level.path] = level.part }
             return level.part.entry
         }
-        for (digest, file) in level.part.files { files[digest] = file }
+        for (_, digest, file) in level.part.files { files[digest] = file }
         referenced.merge(level.part.referenced) { first, _ in first }
         if kept.count > level.keptBefore, let entry = level.part.entry {
             directories[level.path] = (entry, level.directory.number)
@@ -253,7 +276,7 @@ struct SealWalk {
     private mutating func newEntry(of level: Level) throws(StoreError) -> TreeEntry {
         let tree = try editor.edit(level.found.baseTree, level.part.changes)
         return try workspace.overlay.entry(
-            level.path.names.last ?? .root, level.found, at: level.place,
+            level.path.names.last ?? .root, level.found, at: level.here,
             .tree(tree.digest, files: tree.files), size: tree.bytes)
     }
 
@@ -269,9 +292,13 @@ struct SealWalk {
         case .directory: preconditionFailure("a level of its own")
         case .file:
             level.part.inodes.append(found.file.inode)
-            if isAhead, try isInUse(found, at: place) {
-                level.leaveOut()
-                return nil
+            if isAhead {
+                var isLeftOut = try noteUnhashed(name, found, in: level)
+                if !isLeftOut { isLeftOut = try isInUse(found, at: place) }
+                if isLeftOut {
+                    level.leaveOut()
+                    return nil
+                }
             }
             if let (digest, size) = found.reference {
                 level.part.referenced[digest] = size
@@ -293,8 +320,9 @@ struct SealWalk {
                 let number = workspace.number(of: found, name, in: level.directory.number)
                 keepForReaders(path, UpperMark(inode: number, base: .blob(digest, size: size)))
             } else {
-                let file = StagedFile(place: place, size: size, inode: found.file.inode)
-                level.part.files.append((digest, file))
+                let file = StagedFile(
+                    place: try level.place.child(name), size: size, inode: found.file.inode)
+                level.part.files.append((name, digest, file))
             }
             return try workspace.overlay.entry(name, found, at: place, .blob(digest), size: size)
         case .symlink:
@@ -308,6 +336,20 @@ struct SealWalk {
                 name, found, at: place, .device(UInt64(found.status.st_rdev)), size: 0)
         case .fifo, .socket: return try workspace.overlay.entry(name, found, at: place, .none, size: 0)
         }
+    }
+
+    /// - Returns: whether a file is to be left out since it is to be hashed first.
+    private mutating func noteUnhashed(
+        _ name: FileName, _ found: UpperEntry, in level: Level
+    ) throws(StoreError) -> Bool {
+        guard leavesOutUnhashed, found.isFile, found.reference == nil, digest(of: found) == nil,
+            !workspace.tracker.isOpen(found.file.inode)
+        else { return false }
+        // Of several names one is enough.
+        if unhashedInodes.insert(found.file.inode).inserted {
+            unhashed.append((try level.place.child(name), found.status))
+        }
+        return true
     }
 
     /// Whether a walk ahead is to leave a file out.
@@ -337,8 +379,8 @@ struct SealWalk {
         if use == .none {
             let file = try workspace.openForReading(place)
             use = try system("look for users of", place.display) { () throws(Errno) in
-                if try Syscall.hasWriter(file.fd) { return .writing }
-                return try Syscall.hasOtherUser(file.fd) ? .reading : .none
+                if try !Syscall.hasOtherUser(file.fd) { return .none }
+                return try Syscall.hasWriter(file.fd) ? .writing : .reading
             }
         }
         if found.status.st_nlink > 1 { uses[inode] = use }
@@ -353,14 +395,18 @@ struct SealWalk {
             digestByInode[inode] = digest
             return digest
         }
-        let digest: Digest
-        if let cached = workspace.digests.digest(of: found.status), !workspace.tracker.wasTouched(inode) {
-            digest = cached
-        } else {
-            digest = try Prehash.hash(place, found.status, workspace)
-        }
-        digestByInode[inode] = digest
-        return digest
+        let found =
+            if let known = digest(of: found) { known } else {
+                try Prehash.hash(place, found.status, workspace)
+            }
+        digestByInode[inode] = found
+        return found
+    }
+
+    /// What is known of a file's bytes.
+    private func digest(of found: UpperEntry) -> Digest? {
+        guard let known = workspace.digests.digest(of: found.status) else { return nil }
+        return workspace.tracker.wasTouched(UInt64(found.status.st_ino)) ? nil : known
     }
 
     // MARK: Files that are read

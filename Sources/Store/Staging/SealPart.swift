@@ -2,6 +2,7 @@ internal import Objects
 
 /// What a directory of `upper/` holds, but for directories, and what its entry is.
 struct SealPart {
+    let place: Place
     let status: DigestCache.Key
     let directory: InodeNumbering.Directory
     /// What is to be looked at in any case.
@@ -9,7 +10,7 @@ struct SealPart {
     var changes: [FileName: TreeChange] = [:]
     var noted: [FileName: UInt64?] = [:]
     /// Files whose bytes are to become objects.
-    var files: [(digest: Digest, file: SealWalk.StagedFile)] = []
+    var files: [(name: FileName, digest: Digest, file: SealWalk.StagedFile)] = []
     var referenced: [Digest: UInt64] = [:]
     /// The backing inodes of all files.
     var inodes: [UInt64] = []

@@ -2,8 +2,8 @@ internal import Glibc
 internal import Objects
 internal import SystemPackage
 
-/// The part of a commit that runs with the gate open, and nearly all of its work: files are looked at, their names in
-/// `objects/` are given and made durable. What changes meanwhile is noted by the ``WriteTracker``, and the seal, which
+/// The part of a commit that runs with the gate open, and nearly all of its work: files are looked at and hashed, their
+/// names in `objects/` are given and made durable. What changes meanwhile is noted by the ``WriteTracker``, and the seal, which
 /// holds changes up, does again what it bears on.
 ///
 /// A file whose name in `objects/` was given too early may be written to; no version refers to that name until the seal
@@ -23,15 +23,21 @@ struct SealPreparation {
     private(set) var hasBegun = false
 
     /// Prepares a seal. ``finish()`` or ``undo()`` must follow.
-    init(_ workspace: Workspace, _ store: Store) throws(StoreError) {
+    init(_ workspace: Workspace, _ store: Store, progress: Progress = .none) throws(StoreError) {
         self.store = store
         self.workspace = workspace
         walk = SealWalk(workspace, store, .include, isAhead: true)
+        workspace.digests.remove(workspace.tracker.takeMark())
         // Bytes that were lost must be written anew, which only the seal does.
         if store.lostWrites.mustCopy { return }
         workspace.tracker.watch()
         do throws(StoreError) {
-            try walk.lookAhead()
+            try walk.lookAhead(leavingOutUnhashed: true)
+            if !walk.unhashed.isEmpty {
+                try Prehash.run(walk.unhashed, workspace, progress: progress)
+                walk = SealWalk(workspace, store, .include, isAhead: true)
+                try walk.lookAhead()
+            }
             for (path, part) in walk.parts {
                 owners[part.inode] = path
                 for inode in part.inodes { owners[inode] = path }
@@ -51,36 +57,68 @@ struct SealPreparation {
         unknown = referenced.subtracting(known)
     }
 
+    /// The files of one directory that are to be given names.
+    private struct Gifts: Sendable {
+        let directory: Place
+        /// The directory's own backing inode.
+        let inode: UInt64
+        var files: [(name: FileName, digest: Digest, inode: UInt64)] = []
+    }
+
     private mutating func giveNames() throws(StoreError) {
+        var gifts: [Gifts] = []
+        var seen = known
         for part in walk.parts.values {
-            for (digest, file) in part.files where !known.contains(digest) && linked[digest] == nil {
-                if !hasBegun { try workspace.beginLinking() }
-                hasBegun = true
-                try give(digest, file, in: part)
+            var ofPart = Gifts(directory: part.place, inode: part.inode)
+            for (name, digest, file) in part.files where seen.insert(digest).inserted {
+                ofPart.files.append((name, digest, file.inode))
+            }
+            if !ofPart.files.isEmpty { gifts.append(ofPart) }
+        }
+        if gifts.isEmpty { return }
+        try workspace.beginLinking()
+        hasBegun = true
+        let given = Lock([Digest: UInt64]())
+        defer { linked = given.withLock { $0 } }
+        try Parallel.forEach(gifts) { [store, workspace] gifts throws(StoreError) in
+            guard let directory = try? gifts.directory.opened() else {
+                // It has another name by now, or none.
+                return workspace.tracker.changed(gifts.inode)
+            }
+            for file in gifts.files {
+                workspace.tracker.linking(file.inode)
+                let isGiven = try SealPreparation.give(file, in: directory, workspace, store) {
+                    given.withLock { $0[file.digest] = file.inode }
+                }
+                if isGiven { continue }
+                given.withLock { $0[file.digest] = nil }
+                workspace.tracker.unlinked(file.inode)
+                workspace.tracker.changed(gifts.inode)
             }
         }
     }
 
-    private mutating func give(
-        _ digest: Digest, _ file: SealWalk.StagedFile, in part: SealPart
-    ) throws(StoreError) {
-        workspace.tracker.linking(file.inode)
+    /// - Parameter given: called when something has got the name.
+    /// - Returns: whether that is the file.
+    private static func give(
+        _ file: (name: FileName, digest: Digest, inode: UInt64), in directory: Place, _ workspace: Workspace,
+        _ store: Store, given: () -> Void
+    ) throws(StoreError) -> Bool {
         do throws(StoreError) {
-            try store.blobs.adopt(file.place.path, at: file.place.fd, as: digest)
+            try store.blobs.adopt(try directory.child(file.name), as: file.digest)
         } catch {
             guard let errno = error.errno, Prehash.replacedFileErrors.contains(errno) else { throw error }
-            // Its directory has another name by now, or it has none.
-            workspace.tracker.unlinked(file.inode)
-            return workspace.tracker.changed(part.inode)
+            return false
         }
-        linked[digest] = file.inode
+        given()
         // Another file may have had that name by then.
-        guard let status = try store.blobs.status(digest), UInt64(status.st_ino) == file.inode else {
-            try takeBack(digest)
-            return workspace.tracker.changed(part.inode)
+        guard let status = try store.blobs.status(file.digest), UInt64(status.st_ino) == file.inode else {
+            _ = try store.blobs.remove(file.digest)
+            return false
         }
         // The link has changed its ctime.
-        if !workspace.tracker.wasTouched(file.inode) { workspace.digests.keep(digest, of: status) }
+        if !workspace.tracker.wasTouched(file.inode) { workspace.digests.keep(file.digest, of: status) }
+        return true
     }
 
     /// What the seal can take over. The gate must be closed: nothing changes any more.
@@ -88,7 +126,7 @@ struct SealPreparation {
         var parts = walk.parts
         for inode in workspace.tracker.endWatch() {
             guard let path = owners[inode], let part = parts.removeValue(forKey: path) else { continue }
-            for (digest, file) in part.files where linked[digest] == file.inode { try takeBack(digest) }
+            for (_, digest, file) in part.files where linked[digest] == file.inode { try takeBack(digest) }
         }
         return (walk.editor, parts)
     }

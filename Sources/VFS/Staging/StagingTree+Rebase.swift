@@ -28,16 +28,16 @@ extension StagingTree {
             var stale: [Stale] = []
             let places = table.places(of: staged.ids)
             try rebaseChildren(of: root, places, &links, &stale)
-            for node in places.values.flatMap(\.values) { (node as? StagingNode)?.endStaged() }
+            for place in places.values.joined() { (place.node as? StagingNode)?.endStaged() }
             return stale
         }
     }
 
     private func rebaseChildren(
-        of directory: StagingNode, _ places: [NodeID: [FileName: Node]], _ links: inout Links,
+        of directory: StagingNode, _ places: [NodeID: [(name: FileName, node: Node)]], _ links: inout Links,
         _ stale: inout [Stale]
     ) throws(VFSError) {
-        for (name, child) in places[directory.id] ?? [:] {
+        for (name, child) in places[directory.id] ?? [] {
             guard let node = child as? StagingNode else { continue }
             if directory.isUpper, let upper = try probe(try place(directory, name)) {
                 node.adopt(upper)

@@ -9,7 +9,7 @@ import Testing
 /// A commit that fails, or whose process dies, at any of the points its durability hangs on.
 @Suite struct CommitFaultTests {
     private static let hashing = FaultPoint(.open, in: "openForReading(_:)")
-    private static let linking = FaultPoint(.link, in: "adopt(_:at:as:)")
+    private static let linking = FaultPoint(.link, in: "adopt(_:as:)")
     private static let syncingAll = FaultPoint(.syncFilesystem, in: "sync(_:isWhole:)")
     private static let syncingNames = FaultPoint(.sync, in: "sync(directoriesOf:)")
     private static let committing = FaultPoint(.commit, in: "store(_:)")

@@ -56,7 +56,7 @@ import Testing
 
     @Test func `a file that changes while it is captured is recorded as torn`() throws {
         let (place, _) = try open("log", [3])
-        fixture.faults.once(at: FaultPoint(.link, in: "adopt(_:at:as:)")) {
+        fixture.faults.once(at: FaultPoint(.link, in: "adopt(_:as:)")) {
             guard let file = try? Syscall.open(at: place.fd, place.path, O_WRONLY) else { return }
             _ = try? [UInt8]([4]).withUnsafeBytes { try Syscall.write(file.fd, $0, at: 1) }
             withExtendedLifetime(file) {}
@@ -69,7 +69,7 @@ import Testing
     @Test func `a file of two names is captured once for both`() throws {
         let (place, _) = try open("log", [3])
         try fixture.link("log", as: "other-name")
-        fixture.faults.once(at: FaultPoint(.link, in: "adopt(_:at:as:)")) {
+        fixture.faults.once(at: FaultPoint(.link, in: "adopt(_:as:)")) {
             guard let file = try? Syscall.open(at: place.fd, place.path, O_WRONLY) else { return }
             _ = try? [UInt8]([4]).withUnsafeBytes { try Syscall.write(file.fd, $0, at: 1) }
             withExtendedLifetime(file) {}

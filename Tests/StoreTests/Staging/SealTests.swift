@@ -226,7 +226,7 @@ import Testing
         let (inode, tracker) = (try Syscall.stat(at: place.fd, place.path).st_ino, fixture.workspace.tracker)
         tracker.opened(UInt64(inode))
         // The copy of the first name's bytes is about to become an object.
-        fixture.faults.once(at: FaultPoint(.link, in: "adopt(_:at:as:)")) { tracker.closed(UInt64(inode)) }
+        fixture.faults.once(at: FaultPoint(.link, in: "adopt(_:as:)")) { tracker.closed(UInt64(inode)) }
         let outcome = try fixture.commitOutcome()
         #expect(outcome.kept.map(\.display).sorted() == ["a", "b"])
         try fixture.edit(try fixture.upper("a")) { fd in
