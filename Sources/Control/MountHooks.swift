@@ -49,6 +49,8 @@ public struct MountStatus: Hashable, Sendable {
 public struct MountHooks: Sendable {
     /// Versions, tags or pins may be others than before: `versions/` shows something else. Gate open.
     public var versionsChanged: @Sendable () -> Void
+    /// Objects that no version needs were removed. Gate open.
+    public var objectsRemoved: @Sendable () -> Void
     /// Staging lies over this version now, and `upper/` is another directory. Gate closed.
     public var sealed: @Sendable (Version) throws(StoreError) -> Void
     /// These paths of staging, and what is below them, are others than before; the root path is all of it.
@@ -64,6 +66,7 @@ public struct MountHooks: Sendable {
 
     public init(
         versionsChanged: @escaping @Sendable () -> Void = {},
+        objectsRemoved: @escaping @Sendable () -> Void = {},
         sealed: @escaping @Sendable (Version) throws(StoreError) -> Void = { _ in },
         replaced: @escaping @Sendable ([TreePath]) throws(StoreError) -> Void = { _ in },
         afterReplace: @escaping @Sendable () -> Void = {},
@@ -71,6 +74,7 @@ public struct MountHooks: Sendable {
         mountStatus: @escaping @Sendable () -> MountStatus? = { nil }
     ) {
         self.versionsChanged = versionsChanged
+        self.objectsRemoved = objectsRemoved
         self.sealed = sealed
         self.replaced = replaced
         self.afterReplace = afterReplace

@@ -67,7 +67,19 @@ public final class MountedStore {
     ) throws -> Result {
         let mount = try MountedStore(as: user, options: options, below: place)
         defer { mount.end() }
-        return try body(mount)
+        let result = try body(mount)
+        try mount.requireNoTrap()
+        return result
+    }
+
+    /// A supervisor hides from programs that a daemon has died of a fault of its own.
+    private func requireNoTrap() throws {
+        let log = FileManager.default.contents(atPath: "\(store)/firn.log") ?? Data()
+        let traps = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV].map { "signal \($0)\"" }
+        for line in String(decoding: log, as: UTF8.self).split(separator: "\n")
+        where traps.contains(where: { line.contains($0) }) {
+            throw Failure(description: "a daemon died of itself: \(line)")
+        }
     }
 
     // MARK: Places

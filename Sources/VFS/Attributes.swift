@@ -135,6 +135,36 @@ public struct NodeID: Hashable, Sendable {
     public static let root = NodeID(1)
 }
 
+/// Which entry of which sealed directory a node is. A sealed directory never changes, so that says all there is to know,
+/// and the node need not be kept: see ``SealedNode``.
+struct Member: Hashable, Sendable {
+    let directory: NodeID
+    /// In order of name, from 0.
+    let number: UInt64
+
+    private static let mark: UInt64 = 1 << 62
+    private static let numberBitCount: UInt64 = 24
+    private static let directoryBitCount: UInt64 = 38
+
+    /// - Returns: nil where the numbers are too large to be one.
+    init?(of directory: NodeID, number: UInt64) {
+        guard directory.value >> Member.directoryBitCount == 0, number >> Member.numberBitCount == 0 else {
+            return nil
+        }
+        self.directory = directory
+        self.number = number
+    }
+
+    /// - Returns: nil for a node that has a number of its own.
+    init?(_ id: NodeID) {
+        guard id.value & Member.mark != 0 else { return nil }
+        directory = NodeID((id.value ^ Member.mark) >> Member.numberBitCount)
+        number = id.value & (1 << Member.numberBitCount - 1)
+    }
+
+    var id: NodeID { NodeID(Member.mark | directory.value << Member.numberBitCount | number) }
+}
+
 /// An open file or directory in requests.
 public struct HandleID: Hashable, Sendable {
     public let value: UInt64

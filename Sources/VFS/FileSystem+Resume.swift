@@ -164,7 +164,7 @@ extension FileSystem {
         for (id, file) in known.files.sorted(by: { $0.value.mode.writes && !$1.value.mode.writes }) {
             unanswered.withLock { $0[file.request] = id }
             // What cannot be opened again answers EBADF.
-            guard let node = table.node(file.node),
+            guard let node = try? node(file.node),
                 let handle = try? node.reopen(file.mode, backing: backings[file.backing])
             else { continue }
             files.restore(handle, at: id)

@@ -22,6 +22,8 @@ public final class FileSystem: Sendable {
     /// The last daemon's last commits by `.firn/commit`: the generation of staging that each began with.
     let begunCommits = Lock([UInt64: UInt64]())
     private let parts = Lock(Parts())
+    /// One change of versions at a time is told to the kernel.
+    private let changing = Lock(())
     let registration = Lock(BackingRegistration.none)
 
     /// What knows the file system and is known by it; set once, in `init`.
@@ -95,15 +97,21 @@ public final class FileSystem: Sendable {
     ///
     /// - Returns: names and attributes that are no longer what they were, which the kernel must forget.
     public func versionsChanged() throws(VFSError) -> [Stale] {
-        guard let before = versions.invalidate() else { return [] }
-        let directory = versionsDirectory
-        let after = try versions.snapshot()
-        // A version that is gone leaves objects for the next collection of garbage to remove.
-        if after.versions.count < before.versions.count { openBlobs.removeAll() }
-        let names = VersionsDirectory.changedNames(before, after)
-        for name in names { table.removeLink(directory, name) }
-        return [.attributes(directory.id)] + names.map { .name(parent: directory.id, name: $0) }
+        versions.invalidate()
+        return try changing.withLock { _ throws(VFSError) in
+            let directory = versionsDirectory
+            let after = try versions.snapshot()
+            var names: Set<FileName> = []
+            for before in versions.takeShown(but: after) {
+                names.formUnion(VersionsDirectory.changedNames(before, after))
+            }
+            for name in names { table.removeLink(directory, name) }
+            return [.attributes(directory.id)] + names.map { .name(parent: directory.id, name: $0) }
+        }
     }
+
+    /// Objects were removed: files that nobody has open are let go of, so that their space is free.
+    public func objectsRemoved() { openBlobs.removeAll() }
 
     /// Whether a change of staging would have to wait now for a seal: a hint.
     public var isHeld: Bool { staging.workspace.gate.isClosed }
@@ -131,6 +139,10 @@ public final class FileSystem: Sendable {
     func wasMoved(by request: UInt64) -> Bool { finishedMoves.withLock { $0.contains(request) } }
 
     func node(_ id: NodeID) throws(VFSError) -> Node {
+        if let member = Member(id) {
+            guard let directory = table.node(member.directory) as? SealedNode else { throw .stale }
+            return try directory.member(member)
+        }
         guard let node = table.node(id) else { throw .stale }
         return node
     }

@@ -13,8 +13,13 @@ class Node: @unchecked Sendable {
     let inode: UInt64
     let kind: EntryKind
 
+    /// The directory by whose number it goes; nil for a node that has its own. See ``Member``.
+    var holder: Node? { nil }
+
     // Guarded by the table's lock.
     final var lookups: UInt64 = 0
+    /// Those of its members.
+    final var memberLookups: UInt64 = 0
     final var links: [NodeLink] = []
     final var children: [FileName: Node] = [:]
 

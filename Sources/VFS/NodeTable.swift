@@ -3,8 +3,8 @@ internal import Store
 
 /// All nodes, by number and by place.
 ///
-/// A node is in the table while the kernel holds a lookup of it, or while a node below it is in the table: a
-/// child must be able to say where it is. One short lock guards all of it, the last in the lock order.
+/// A node is in the table while the kernel holds a lookup of it or of a ``Member``, or while a node below it is in the
+/// table: a child must be able to say where it is. Members are counted, and not kept. One short lock guards all of it, the last in the lock order.
 final class NodeTable: Sendable {
     private struct State {
         var nodes: [NodeID: Node] = [:]
@@ -24,7 +24,7 @@ final class NodeTable: Sendable {
         /// Takes `node` out when nothing needs it, and then the directories above it that only it needed.
         static func drop(_ node: Node, _ state: inout State) {
             var current = node
-            while current.lookups == 0, current.children.isEmpty {
+            while current.lookups == 0, current.memberLookups == 0, current.children.isEmpty {
                 state.nodes[current.id] = nil
                 let links = current.links
                 for link in links where link.parent.children[link.name] === current {
@@ -112,10 +112,15 @@ final class NodeTable: Sendable {
     ///   one file must not have two.
     func retain(_ node: Node) -> Bool {
         state.withLock {
-            if $0.nodes[node.id] == nil {
-                if node.links.contains(where: { $0.parent.children[$0.name] != nil }) { return false }
-                $0.nodes[node.id] = node
-                for link in node.links { link.parent.children[link.name] = node }
+            let kept = node.holder ?? node
+            if $0.nodes[kept.id] == nil {
+                if kept.links.contains(where: { $0.parent.children[$0.name] != nil }) { return false }
+                $0.nodes[kept.id] = kept
+                for link in kept.links { link.parent.children[link.name] = kept }
+            }
+            if kept !== node {
+                kept.memberLookups += 1
+                return true
             }
             if node.lookups == 0 { note(node) }
             node.lookups += 1
@@ -131,6 +136,12 @@ final class NodeTable: Sendable {
 
     func release(_ id: NodeID, count: UInt64) {
         state.withLock {
+            if let member = Member(id) {
+                guard let directory = $0.nodes[member.directory] else { return }
+                // Those of before a takeover were not counted.
+                directory.memberLookups -= min(count, directory.memberLookups)
+                return State.drop(directory, &$0)
+            }
             guard let node = $0.nodes[id], node.lookups > 0 else { return }
             node.lookups -= min(count, node.lookups)
             if node.lookups == 0 { record?.append(.dropped(id)) }

@@ -21,6 +21,8 @@ extension Engine {
     }
 
     func collectGarbage(isDryRun: Bool, progress: Progress) throws(StoreError) -> JSONValue {
+        // Also where it fails, having removed some.
+        defer { hooks.objectsRemoved() }
         let summary = try store.collectGarbage(dryRun: isDryRun, progress: progress)
         return [
             "dry_run": .bool(isDryRun), "removed_blobs": .integer(summary.blobs),

@@ -10,8 +10,9 @@ public final class BlobStore: Sendable {
     private let objects: Descriptor
     private let temporary: TemporaryDirectory
     private let lostWrites: LostWrites
-    /// The directories of `objects/` that were used so far, by the first byte of the digests in them. The lock is a leaf.
-    private let directories = Lock([Descriptor?](repeating: nil, count: 256))
+    /// Directories of `objects/` that were used, by the first byte of the digests in them. The lock is a leaf.
+    private let directories = Lock([UInt8: Descriptor]())
+    private static let directoryCountMax = min(256, Syscall.descriptorLimit / 32)
 
     /// Bytes read or copied in one call: large enough that the call does not show in the time.
     static let chunkByteCount = 1 << 20
@@ -34,16 +35,18 @@ public final class BlobStore: Sendable {
     ) throws(Errno) -> Result {
         let bytes = digest.bytes
         let name = RawPath(Hex.encode(bytes.dropFirst()))
-        let first = Int(bytes[0])
+        let first = bytes[0]
         if let known = directories.withLock({ $0[first] }) {
             do throws(Errno) { return try call(known.fd, name) } catch {
                 // So it is as well where the directory was removed and made again.
                 guard error == .noSuchFileOrDirectory else { throw error }
             }
         }
-        let place = Place(directory: objects, path: RawPath(Hex.encode([bytes[0]])))
-        let directory = try Syscall.openDirectoryAsHandle(place)
-        directories.withLock { $0[first] = directory }
+        let directory = try Syscall.openDirectoryAsHandle(
+            Place(directory: objects, path: RawPath(Hex.encode([first]))))
+        directories.withLock {
+            if $0.count < BlobStore.directoryCountMax || $0[first] != nil { $0[first] = directory }
+        }
         return try call(directory.fd, name)
     }
 
@@ -299,7 +302,7 @@ public final class BlobStore: Sendable {
     /// Holes are not read, which would fill memory with pages of zeros, but their zeros are hashed: a digest is
     /// that of the bytes.
     static func hash(
-        _ fd: Int32, progress: (UInt64) -> Void = { _ in }
+        _ fd: Int32, progress: (UInt64) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) -> (digest: Digest, size: UInt64) {
         var builder = DigestBuilder()
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkByteCount, alignment: 4096)
@@ -321,7 +324,7 @@ public final class BlobStore: Sendable {
                 }
                 builder.update(UnsafeRawBufferPointer(rebasing: part[..<count]))
                 offset += off_t(count)
-                progress(UInt64(count))
+                try progress(UInt64(count))
                 if count < part.count { return (builder.finish(), UInt64(offset)) }
             }
             let next = try system("look for holes in", "a file to hash") { () throws(Errno) in

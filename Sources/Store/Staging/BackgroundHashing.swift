@@ -1,5 +1,7 @@
 internal import CLinux
+internal import Dispatch
 internal import Foundation
+internal import Glibc
 internal import Objects
 
 /// Hashes staged files before anybody asks for a commit, on a thread that yields to every other: when one comes, most
@@ -86,8 +88,15 @@ public final class BackgroundHashing: Sendable {
             defer { state.isRunning = true }
             return !state.isRunning
         }
-        if mustStart { startDetachedThread { [self] in run() } }
+        guard mustStart else { return }
+        switch tryStartThread(stackByteCount: BackgroundHashing.stackByteCount, { [self] in run() }) {
+        case .success(let thread): pthread_detach(thread)
+        // What waits is hashed after the next close, or by the commit.
+        case .failure: state.withLock { $0.isRunning = false }
+        }
     }
+
+    private static let stackByteCount = 1 << 20
 
     /// All that was closed so far has been sealed.
     public func sealed() {
@@ -99,7 +108,11 @@ public final class BackgroundHashing: Sendable {
 
     /// Ends when nothing waits any more.
     private func run() {
-        firn_yield_to_others()
+        // Locks are taken on this thread only, for which others may wait.
+        guard let hasher = YieldingHasher(workspace.hashingTurn) else {
+            return state.withLock { $0.isRunning = false }
+        }
+        defer { hasher.end() }
         while true {
             let due = state.withLock { state -> [(UInt64, Waiting)]? in
                 if state.waiting.isEmpty {
@@ -109,7 +122,7 @@ public final class BackgroundHashing: Sendable {
                 return takeDue(&state)
             }
             guard let due else { return }
-            for (backing, waiting) in due { hash(backing, waiting) }
+            for (backing, waiting) in due { hash(backing, waiting, by: hasher) }
             // What waits is not due for a second at least, and nobody waits for this.
             if due.isEmpty { Thread.sleep(forTimeInterval: 0.2) }
         }
@@ -130,24 +143,119 @@ public final class BackgroundHashing: Sendable {
         return due
     }
 
-    private func hash(_ backing: UInt64, _ waiting: Waiting) {
+    private func hash(_ backing: UInt64, _ waiting: Waiting, by hasher: YieldingHasher) {
         let isCurrent = state.withLock { state in
             guard state.waiting[backing]?.since == waiting.since else { return false }
             state.waiting[backing] = nil
             return true
         }
-        // It was closed once more meanwhile, or is open now and will be.
-        guard isCurrent, workspace.tracker.takeMark(of: backing) else { return }
+        // It was closed once more meanwhile, or is open now and will be. A commit hashes what is left itself.
+        guard isCurrent, workspace.hashingTurn.take() else { return }
+        defer { workspace.hashingTurn.giveBack() }
         workspace.digests.remove([backing])
+        guard workspace.tracker.takeMark(of: backing) else { return }
         // What cannot be hashed now is for the commit to hash, or to complain of.
-        guard let place = waiting.place(), let found = try? workspace.overlay.probe(place), found.isFile,
-            found.file.inode == backing, found.reference == nil,
-            (try? Prehash.hash(place, found.status, workspace)) != nil
+        guard let place = waiting.place(), let found = try? workspace.overlay.probe(place, asItIs: true),
+            found.isFile, found.file.inode == backing, found.reference == nil,
+            (try? Prehash.hash(
+                place, workspace, digestOf: { file throws(StoreError) in try hasher.hash(file) }))
+                != nil
         else { return }
         if workspace.tracker.wasTouched(backing) { workspace.digests.remove([backing]) }
         state.withLock { state in
             if state.doublings.count >= BackgroundHashing.delayCountMax { state.doublings.removeAll() }
             if state.doublings[backing] == nil { state.doublings[backing] = 0 }
         }
+    }
+}
+
+/// Who reads staged files of Firn's own accord: the background, until a commit wants to. To a commit a file that is being
+/// hashed looks as one that a program reads.
+final class HashingTurn: Sendable {
+    private struct State {
+        var isTaken = false
+        var commitCount = 0
+    }
+
+    private let state = Lock(State())
+
+    /// - Returns: false while a commit has it.
+    func take() -> Bool {
+        state.withLock {
+            $0.isTaken = $0.commitCount == 0
+            return $0.isTaken
+        }
+    }
+
+    func giveBack() { state.withLock { $0.isTaken = false } }
+
+    /// - Throws: ``StoreError`` `.busy` once a commit waits.
+    func requireKept() throws(StoreError) {
+        if state.withLock({ $0.commitCount > 0 }) {
+            throw StoreError(.busy, "a commit hashes the file itself", subject: "hashing")
+        }
+    }
+
+    /// Runs `body` while nothing is hashed in the background.
+    func during<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
+        state.withLock { $0.commitCount += 1 }
+        defer { state.withLock { $0.commitCount -= 1 } }
+        // Until it has hashed a megabyte.
+        while state.withLock({ $0.isTaken }) { usleep(200) }
+        return try body()
+    }
+}
+
+/// A thread that yields to all others, and hashes for one that waits for it.
+private final class YieldingHasher: Sendable {
+    private enum Work {
+        case nothing
+        case file(Int32)
+        case result(Result<Digest, StoreError>)
+    }
+
+    private let turn: HashingTurn
+    private let work = Lock(Work.nothing)
+    private let given = DispatchSemaphore(value: 0)
+    private let done = DispatchSemaphore(value: 0)
+
+    /// - Returns: nil where the system allows no more threads.
+    init?(_ turn: HashingTurn) {
+        self.turn = turn
+        guard case .success(let thread) = tryStartThread(stackByteCount: 1 << 20, { [self] in serve() })
+        else {
+            return nil
+        }
+        pthread_detach(thread)
+    }
+
+    private func serve() {
+        firn_yield_to_others()
+        while true {
+            given.wait()
+            guard case .file(let file) = work.withLock({ $0 }) else { return }
+            let result: Result<Digest, StoreError>
+            do throws(StoreError) {
+                let digest = try BlobStore.hash(file) { _ throws(StoreError) in try turn.requireKept() }
+                    .digest
+                result = .success(digest)
+            } catch { result = .failure(error) }
+            work.withLock { $0 = .result(result) }
+            done.signal()
+        }
+    }
+
+    /// - Throws: ``StoreError`` `.busy` where a commit wants to hash it, or the system's error.
+    func hash(_ file: Int32) throws(StoreError) -> Digest {
+        work.withLock { $0 = .file(file) }
+        given.signal()
+        done.wait()
+        guard case .result(let result) = work.withLock({ $0 }) else { preconditionFailure("it was done") }
+        return try result.get()
+    }
+
+    func end() {
+        work.withLock { $0 = .nothing }
+        given.signal()
     }
 }

@@ -52,13 +52,15 @@ extension Store {
             if case .wait(let seconds) = request.openFiles { deadline = .now + .seconds(seconds) }
             while true {
                 if let deadline { Store.waitForWriters(workspace, until: deadline) }
-                var prepared = try SealPreparation(workspace, self, progress: progress)
                 do throws(StoreError) {
-                    let start = ContinuousClock.now
-                    let sealed = try workspace.gate.close { () throws(StoreError) in
-                        try Sealing(self, workspace, request).run(&prepared, swapped)
+                    let (sealed, pause) = try workspace.hashingTurn.during { () throws(StoreError) in
+                        var prepared = try SealPreparation(workspace, self, progress: progress)
+                        let start = ContinuousClock.now
+                        let sealed = try workspace.gate.close { () throws(StoreError) in
+                            try Sealing(self, workspace, request).run(&prepared, swapped)
+                        }
+                        return (sealed, ContinuousClock.now - start)
                     }
-                    let pause = ContinuousClock.now - start
                     opened()
                     protect(sealed.objects)
                     temporary.discardLater(sealed.rubbish)
@@ -182,14 +184,11 @@ private struct Sealing {
     /// one. Not where it is unknown whether a version does.
     private func undo(_ walk: SealWalk, _ prepared: inout SealPreparation, _ linked: [Digest]) {
         guard workspace.isUsable else { return }
-        prepared.undo()
-        // What stays is named by no version; gc removes it.
-        for digest in linked { _ = try? store.blobs.remove(digest) }
+        // What stays of them is named by no version; gc removes it.
         if !walk.copied.isEmpty, let known = try? store.catalog.knownBlobs(walk.copied) {
             for digest in walk.copied where !known.contains(digest) { _ = try? store.blobs.remove(digest) }
         }
-        // Where files that stay staged have a second name, which `stat` would count.
-        try? RemoveTree.remove(Workspace.nextName, at: workspace.directory)
+        prepared.undo(linked)
     }
 
     private func sealUpToCommit(
@@ -231,6 +230,8 @@ private struct Sealing {
             inodeNumbers: walk.numbering.changes, newBytes: new.values.reduce(0) { $0 &+ $1 },
             tags: request.tags, movesTags: request.movesTags,
             pins: request.pins)
+        // A program's fsync may have failed meanwhile.
+        try store.lostWrites.requireNone()
         do throws(StoreError) { return (try store.catalog.commit(commit), mark) } catch {
             // The next start may find the version. Its objects must be there then, and as they are now: some
             // of them are files that are still staged.

@@ -65,9 +65,14 @@ public struct Overlay: Sendable {
     // MARK: Finding
 
     /// What lies at `place`; nil where the base decides.
-    public func probe(_ place: Place) throws(StoreError) -> UpperEntry? {
+    /// - Parameter asItIs: whether an ordinary user's file that denies reading even to its owner is an error. To look at
+    ///   it all the same changes its mode for a moment, which nobody must see, or change meanwhile.
+    public func probe(_ place: Place, asItIs: Bool = false) throws(StoreError) -> UpperEntry? {
         let found = try system("look at", place.display) { () throws(Errno) in try locate(place) }
         guard let (place, status) = found else { return nil }
+        if asItIs, !isPrivileged, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o400 == 0 {
+            throw StoreError(.permissionDenied, doing: "look at", subject: place.display)
+        }
         return UpperEntry(status: status, mark: try mark(of: place, status))
     }
 

@@ -77,6 +77,14 @@ public struct Place: Sendable {
         do throws(Errno) { return try call() } catch {
             guard error == .permissionDenied else { throw error }
         }
+        return try Place.modes.withLock { _ throws(Errno) in try allowing(bits, call) }
+    }
+
+    /// One mode at a time is another for a moment. The lock is a leaf.
+    private static let modes = Lock(())
+
+    private func allowing<Result>(_ bits: mode_t, _ call: () throws(Errno) -> Result) throws(Errno) -> Result
+    {
         let status = try Syscall.stat(at: fd, path)
         let type = status.st_mode & S_IFMT
         // A whiteout has taken the file's place. Root, who may open it, is told so.

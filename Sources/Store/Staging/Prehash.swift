@@ -12,7 +12,9 @@ enum Prehash {
         progress.begin("hashing", total: work.reduce(0) { $0 + UInt64($1.status.st_size) })
         try Parallel.forEach(work) { item throws(StoreError) in
             do throws(StoreError) {
-                _ = try hash(item.place, item.status, workspace, progress: { progress.advance($0) })
+                _ = try hash(item.place, workspace) { file throws(StoreError) in
+                    try BlobStore.hash(file, progress: { progress.advance($0) }).digest
+                }
             } catch {
                 // Gone or replaced meanwhile: the seal will see what is there then.
                 guard let errno = error.errno, replacedFileErrors.contains(errno) else { throw error }
@@ -29,14 +31,19 @@ enum Prehash {
 
     /// Hashes one file and keeps the digest under what the file was before and, unchanged, after. Where it could
     /// be written to when the hashing began it is not kept: a mapping changes bytes and leaves no trace.
+    ///
+    /// - Parameter digestOf: hashes an open file.
     static func hash(
-        _ place: Place, _ status: stat, _ workspace: Workspace, progress: (UInt64) -> Void = { _ in }
+        _ place: Place, _ workspace: Workspace,
+        digestOf: (Int32) throws(StoreError) -> Digest = { file throws(StoreError) in
+            try BlobStore.hash(file).digest
+        }
     ) throws(StoreError) -> Digest {
         let file = try workspace.openForReading(place)
         let (before, hasWriter) = try system("look at", place.display) { () throws(Errno) in
             (try Syscall.stat(file.fd), try Syscall.hasWriter(file.fd))
         }
-        let (digest, _) = try BlobStore.hash(file.fd, progress: progress)
+        let digest = try digestOf(file.fd)
         Syscall.startWriteback(file.fd)
         let after = try system("look at", place.display) { () throws(Errno) in try Syscall.stat(file.fd) }
         let isOpen = hasWriter || workspace.tracker.isOpen(UInt64(after.st_ino))

@@ -10,6 +10,8 @@ struct Replacement {
     private let workspace: Workspace
     private let view: StagedView
     private(set) var rubbish: [RawPath] = []
+    /// How many paths show something else already.
+    private(set) var changeCount = 0
 
     private var overlay: Overlay { workspace.overlay }
 
@@ -77,6 +79,7 @@ struct Replacement {
                     at: overlay.temporary.fd, name, to: target.fd, target.path,
                     isTaken ? .exchange : .noReplace)
             }
+            changeCount += 1
             if isTaken { rubbish.append(name) }
         } catch {
             overlay.temporary.discard(name)
@@ -114,6 +117,7 @@ struct Replacement {
         try system("remove", target.display) { () throws(Errno) in
             try Syscall.rename(at: target.fd, target.path, to: overlay.temporary.fd, name)
         }
+        changeCount += 1
         rubbish.append(name)
         try sync(above: path, missing: 1)
     }

@@ -80,14 +80,18 @@ extension Store {
             if !force { try requireNothingStaged(workspace, at: paths) }
             var replacement = Replacement(workspace, self)
             var done: [TreePath] = []
+            var changeCount = 0
             do throws(StoreError) {
                 for path in paths {
+                    changeCount = replacement.changeCount
                     if let name = try put(&replacement, path) { rubbish.append(name) }
                     done.append(path)
                 }
                 rubbish += replacement.rubbish
             } catch {
                 rubbish += replacement.rubbish
+                // It shows something else already, though that is not known to be durable.
+                if replacement.changeCount > changeCount { done.append(paths[done.count]) }
                 if !done.isEmpty { try workspace.settle { () throws(StoreError) in try replaced(done) } }
                 throw error
             }

@@ -40,12 +40,6 @@ struct SealWalk {
         return kept.filter { !read.contains($0) }
     }
 
-    struct ReadFile {
-        let path: TreePath
-        /// What its mark is to say when the version is stored: its bytes are those of a blob.
-        let mark: UpperMark
-    }
-
     /// The new entries of the directories above those files, with the inode numbers they are to keep.
     private(set) var directories: [TreePath: (entry: TreeEntry, inode: UInt64)] = [:]
     /// The inode numbers of what is sealed.
@@ -61,13 +55,6 @@ struct SealWalk {
     private(set) var unhashed: [(place: Place, status: stat)] = []
     private var unhashedInodes: Set<UInt64> = []
     private var leavesOutUnhashed = false
-
-    /// What a file that is open for writing held at the seal.
-    private struct Capture {
-        let digest: Digest
-        let size: UInt64
-        let isTorn: Bool
-    }
 
     /// - Parameters:
     ///   - isAhead: whether the gate is open.
@@ -143,7 +130,7 @@ struct SealWalk {
         let place = try level.here.child(name)
         let path = level.path.appending(name)
         do throws(StoreError) {
-            guard let found = try workspace.overlay.probe(place) else {
+            guard let found = try workspace.overlay.probe(place, asItIs: isAhead) else {
                 level.drop(name)
                 return nil
             }
@@ -182,50 +169,11 @@ struct SealWalk {
         return try numbering.directory(found, number)
     }
 
-    /// A directory on the way to where the walk is.
-    private struct Level {
-        let found: UpperEntry
-        /// By the way there, which costs no descriptor.
-        let place: Place
-        /// For looking at what it holds.
-        let here: Place
-        let path: TreePath
-        let directory: InodeNumbering.Directory
-        let keptBefore: Int
-        /// What is still to be looked at.
-        var names: [FileName]
-        var part: SealPart
-        /// Whether nothing that the directory itself holds was left out, and nothing at any depth.
-        var isPlain = true
-        var isWhole = true
-        /// Whether ``SealPart/entry`` was taken over and is still right.
-        var isUnchanged = false
-
-        mutating func leaveOut() {
-            isPlain = false
-            isWhole = false
-        }
-
-        /// A directory in it is done.
-        mutating func take(_ entry: TreeEntry) {
-            if part.changes.updateValue(.set(entry), forKey: entry.name) != .set(entry) {
-                isUnchanged = false
-            }
-        }
-
-        /// There is nothing of that name.
-        mutating func drop(_ name: FileName) {
-            if part.changes.removeValue(forKey: name) != nil { isUnchanged = false }
-        }
-    }
-
     private mutating func open(
         _ found: UpperEntry, at place: Place, path: TreePath, _ directory: InodeNumbering.Directory,
         depth: Int
     ) throws(StoreError) -> Level {
-        let here = try system("open", place.display) { () throws(Errno) in
-            depth < SealWalk.openDepthMax ? try place.opened() : place
-        }
+        let here = depth < SealWalk.openDepthMax ? (try? place.opened()) ?? place : place
         let status = DigestCache.Key(found.status)
         if !isAhead, var part = parts[path], part.status == status, part.directory.number == directory.number
         {
@@ -397,7 +345,7 @@ struct SealWalk {
         }
         let found =
             if let known = digest(of: found) { known } else {
-                try Prehash.hash(place, found.status, workspace)
+                try Prehash.hash(place, workspace)
             }
         digestByInode[inode] = found
         return found

@@ -28,4 +28,54 @@ extension SealWalk {
         let size: UInt64
         let inode: UInt64
     }
+
+    /// A directory on the way to where the walk is.
+    struct Level {
+        let found: UpperEntry
+        /// By the way there, which costs no descriptor.
+        let place: Place
+        /// For looking at what it holds.
+        let here: Place
+        let path: TreePath
+        let directory: InodeNumbering.Directory
+        let keptBefore: Int
+        /// What is still to be looked at.
+        var names: [FileName]
+        var part: SealPart
+        /// Whether nothing that the directory itself holds was left out, and nothing at any depth.
+        var isPlain = true
+        var isWhole = true
+        /// Whether ``SealPart/entry`` was taken over and is still right.
+        var isUnchanged = false
+
+        mutating func leaveOut() {
+            isPlain = false
+            isWhole = false
+        }
+
+        /// A directory in it is done.
+        mutating func take(_ entry: TreeEntry) {
+            if part.changes.updateValue(.set(entry), forKey: entry.name) != .set(entry) {
+                isUnchanged = false
+            }
+        }
+
+        /// There is nothing of that name.
+        mutating func drop(_ name: FileName) {
+            if part.changes.removeValue(forKey: name) != nil { isUnchanged = false }
+        }
+    }
+
+    struct ReadFile {
+        let path: TreePath
+        /// What its mark is to say when the version is stored: its bytes are those of a blob.
+        let mark: UpperMark
+    }
+
+    /// What a file that is open for writing held at the seal.
+    struct Capture {
+        let digest: Digest
+        let size: UInt64
+        let isTorn: Bool
+    }
 }

@@ -87,7 +87,7 @@ struct SealPreparation {
             }
             for file in gifts.files {
                 workspace.tracker.linking(file.inode)
-                let isGiven = try SealPreparation.give(file, in: directory, workspace, store) {
+                let isGiven = try SealPreparation.give(file, of: gifts, in: directory, workspace, store) {
                     given.withLock { $0[file.digest] = file.inode }
                 }
                 if isGiven { continue }
@@ -101,13 +101,16 @@ struct SealPreparation {
     /// - Parameter given: called when something has got the name.
     /// - Returns: whether that is the file.
     private static func give(
-        _ file: (name: FileName, digest: Digest, inode: UInt64), in directory: Place, _ workspace: Workspace,
-        _ store: Store, given: () -> Void
+        _ file: (name: FileName, digest: Digest, inode: UInt64), of gifts: Gifts, in directory: Place,
+        _ workspace: Workspace, _ store: Store, given: () -> Void
     ) throws(StoreError) -> Bool {
         do throws(StoreError) {
             try store.blobs.adopt(try directory.child(file.name), as: file.digest)
         } catch {
-            guard let errno = error.errno, Prehash.replacedFileErrors.contains(errno) else { throw error }
+            // EPERM is also what a directory gets that has taken the file's place. If it is a file's, the seal says so.
+            guard let errno = error.errno,
+                errno == .notPermitted || Prehash.replacedFileErrors.contains(errno)
+            else { throw error }
             return false
         }
         given()
@@ -116,8 +119,11 @@ struct SealPreparation {
             _ = try store.blobs.remove(file.digest)
             return false
         }
-        // The link has changed its ctime.
-        if !workspace.tracker.wasTouched(file.inode) { workspace.digests.keep(file.digest, of: status) }
+        // The link has changed its ctime. The status may already be that of other bytes, or of another file of that
+        // number.
+        if !workspace.tracker.wasChanged(file.inode, gifts.inode) {
+            workspace.digests.keep(file.digest, of: status)
+        }
         return true
     }
 
@@ -141,15 +147,20 @@ struct SealPreparation {
         if let inode = linked.removeValue(forKey: digest) { workspace.tracker.unlinked(inode) }
     }
 
-    /// Takes all of it back.
-    mutating func undo() {
+    /// Takes all of it back, and other names that staged files were given in `objects/`.
+    mutating func undo(_ others: [Digest] = []) {
         _ = workspace.tracker.endWatch()
-        // What stays is named by no version; gc removes it.
-        for digest in linked.keys { _ = try? store.blobs.remove(digest) }
+        var isUndone = true
+        for digest in linked.keys + others {
+            do throws(StoreError) { _ = try store.blobs.remove(digest) } catch { isUndone = false }
+        }
         linked = [:]
         workspace.tracker.endLinking()
-        // One that stays is removed by the next commit or start.
-        if hasBegun { try? RemoveTree.remove(Workspace.nextName, at: workspace.directory) }
+        // Last of all, and not while a name is left: by it the next start knows that there may be some. Files that stay
+        // staged may have a second name in it, which `stat` would count.
+        if isUndone, hasBegun || !others.isEmpty {
+            try? RemoveTree.remove(Workspace.nextName, at: workspace.directory)
+        }
     }
 }
 

@@ -21,6 +21,7 @@ public final class Workspace: Sendable {
 
     let directory: Descriptor
     let digests = DigestCache()
+    let hashingTurn = HashingTurn()
     private let state: Lock<State>
 
     private struct State: Sendable {

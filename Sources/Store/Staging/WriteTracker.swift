@@ -68,10 +68,10 @@ public final class WriteTracker: Sendable {
 
     /// Forgets that a file was touched, unless somebody has it open for writing.
     ///
-    /// - Returns: whether nobody has.
+    /// - Returns: whether that was done. While a seal is prepared it is not: the seal goes by it.
     func takeMark(of backing: UInt64) -> Bool {
         state.withLock {
-            if $0.writers[backing] != nil { return false }
+            if $0.writers[backing] != nil || $0.changed != nil { return false }
             $0.touched.remove(backing)
             return true
         }
@@ -82,6 +82,11 @@ public final class WriteTracker: Sendable {
     }
 
     // MARK: While a seal is prepared
+
+    /// Whether one of these was opened or changed since ``watch()``.
+    func wasChanged(_ backings: UInt64...) -> Bool {
+        state.withLock { state in backings.contains { state.changed?.contains($0) == true } }
+    }
 
     /// Notes what is opened or changed from now on.
     func watch() {

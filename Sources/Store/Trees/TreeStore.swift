@@ -32,17 +32,48 @@ public final class TreeStore: Sendable {
 
     /// The entry `name` of the directory whose root node is `directory`; nil where there is none.
     public func entry(_ name: FileName, in directory: Digest) throws(StoreError) -> TreeEntry? {
+        try numberedEntry(name, in: directory)?.entry
+    }
+
+    /// The same, with how many entries come before it in order of name.
+    public func numberedEntry(
+        _ name: FileName, in directory: Digest
+    ) throws(StoreError) -> (number: UInt64, entry: TreeEntry)? {
         var digest = directory
+        var before: UInt64 = 0
         while true {
             switch try node(digest) {
             case .leaf(let entries):
                 let index = entries.partitioningIndex { !($0.name < name) }
                 guard index < entries.count, entries[index].name == name else { return nil }
-                return entries[index]
+                return (before + UInt64(index), entries[index])
             case .inner(_, let children):
                 let index = children.partitioningIndex { !($0.lastName < name) }
                 guard index < children.count else { return nil }
+                for child in children[..<index] { before &+= child.count }
                 digest = children[index].digest
+            }
+        }
+    }
+
+    /// The entry before which `number` others come; nil where there are not so many.
+    public func entry(numbered number: UInt64, in directory: Digest) throws(StoreError) -> TreeEntry? {
+        var digest = directory
+        var rest = number
+        while true {
+            switch try node(digest) {
+            case .leaf(let entries): return rest < entries.count ? entries[Int(rest)] : nil
+            case .inner(_, let children):
+                var next: Digest?
+                for child in children {
+                    if rest < child.count {
+                        next = child.digest
+                        break
+                    }
+                    rest -= child.count
+                }
+                guard let next else { return nil }
+                digest = next
             }
         }
     }
@@ -133,8 +164,9 @@ private struct NodeCache {
     private var old: [Digest: TreeNode] = [:]
     private var youngItemCount = 0
 
-    /// Entries and children in one half, at about 250 bytes each.
-    static let itemCountMax = 32_768
+    /// Entries and children in one half, at about 200 bytes each: enough for who opens the files of a data set in no
+    /// order, again and again.
+    static let itemCountMax = 131_072
 
     mutating func find(_ digest: Digest) -> TreeNode? {
         if let node = young[digest] { return node }

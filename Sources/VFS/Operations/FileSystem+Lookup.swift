@@ -34,7 +34,7 @@ extension FileSystem {
             guard table.retain(node) else { return nil }
             return Entry(node: node.id, attributes: attributes, lifetime: node.lifetime)
         } catch {
-            let hasLeft = table.node(node.id) == nil
+            let hasLeft = node.holder == nil && table.node(node.id) == nil
             table.dropIfUnused(node)
             // Another thread has dropped it meanwhile, and a seal that it did not see has moved its file: whoever asks
             // for the name again finds it.

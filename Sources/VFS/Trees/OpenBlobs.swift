@@ -10,6 +10,8 @@ final class OpenBlobs: Sendable {
     private struct State {
         var young: [Digest: OpenBlob] = [:]
         var old: [Digest: OpenBlob] = [:]
+        /// What all handles of a node have open, and how many they are: the kernel wants it to be one file.
+        var shared: [NodeID: (blob: OpenBlob, handleCount: Int)] = [:]
     }
 
     private let state = Lock(State())
@@ -43,6 +45,37 @@ final class OpenBlobs: Sendable {
         return open
     }
 
+    /// What is open of a node already, for one more handle.
+    func share(of node: NodeID) -> OpenBlob? {
+        state.withLock {
+            $0.shared[node]?.handleCount += 1
+            return $0.shared[node]?.blob
+        }
+    }
+
+    /// Opens a node's first handle, unless another thread was faster.
+    ///
+    /// - Returns: what the handle is to have open.
+    func share(_ blob: OpenBlob, with node: NodeID) -> OpenBlob {
+        state.withLock {
+            let open = $0.shared[node]?.blob ?? blob
+            $0.shared[node, default: (open, 0)].handleCount += 1
+            return open
+        }
+    }
+
+    func endShare(of node: NodeID) {
+        // What goes may close a file, which must not be done with the lock held.
+        let last = state.withLock { state -> OpenBlob? in
+            guard let (blob, count) = state.shared[node] else {
+                preconditionFailure("closed more often than opened")
+            }
+            state.shared[node] = count == 1 ? nil : (blob, count - 1)
+            return blob
+        }
+        withExtendedLifetime(last) {}
+    }
+
     private func find(_ digest: Digest) -> OpenBlob? {
         state.withLock { state in
             if let blob = state.young[digest] { return blob }
@@ -71,8 +104,10 @@ final class OpenBlobs: Sendable {
     /// Lets go of all that no handle has open, so that a file that is removed frees its space.
     func removeAll() {
         let gone = state.withLock { state in
-            defer { state = State() }
-            return state
+            let gone = (state.young, state.old)
+            state.young = [:]
+            state.old = [:]
+            return gone
         }
         withExtendedLifetime(gone) {}
     }

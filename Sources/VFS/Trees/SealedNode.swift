@@ -3,26 +3,30 @@ internal import Store
 internal import SystemPackage
 
 /// Anything inside a sealed version. It can never change, so the kernel may keep all it learns.
+///
+/// Directories are kept in the table while the kernel knows them. What they hold beside directories is made anew for
+/// each request: a version may have millions of files, and the kernel remembers all that it has looked at.
 final class SealedNode: Node, @unchecked Sendable {
     // Sendable because all of it is constant.
     private let entry: TreeEntry
     private let version: VersionNumber
     private let fileSystem: FileSystem
-    /// What all its handles share, as the kernel wants it.
-    private let blob = Lock(WeakBlob())
+    private let directory: SealedNode?
 
-    private struct WeakBlob {
-        weak var blob: OpenBlob?
-    }
-
+    /// - Parameter directory: the directory by whose number it goes; nil if it has its own.
     init(
-        id: NodeID, inode: UInt64, entry: TreeEntry, of version: VersionNumber, in fileSystem: FileSystem
+        id: NodeID, inode: UInt64, entry: TreeEntry, of version: VersionNumber,
+        memberOf directory: SealedNode? = nil,
+        in fileSystem: FileSystem
     ) {
         self.entry = entry
         self.version = version
+        self.directory = directory
         self.fileSystem = fileSystem
         super.init(id: id, inode: inode, kind: entry.kind)
     }
+
+    override var holder: Node? { directory }
 
     override func attributes() throws(VFSError) -> Attributes {
         var attributes = Attributes(entry, inode: inode)
@@ -33,17 +37,30 @@ final class SealedNode: Node, @unchecked Sendable {
     override func child(_ name: FileName) throws(VFSError) -> Node? {
         guard let tree = entry.tree else { throw VFSError(.notDirectory) }
         if let present = fileSystem.table.child(self, name) { return present }
-        let found = try kept { () throws(StoreError) in try fileSystem.store.trees.entry(name, in: tree) }
-        guard let found else { return nil }
-        return node(for: found)
+        let found = try kept { () throws(StoreError) in
+            try fileSystem.store.trees.numberedEntry(name, in: tree)
+        }
+        guard let (number, entry) = found else { return nil }
+        if entry.kind != .directory, let member = Member(of: id, number: number) {
+            return node(for: entry, member.id, memberOf: self)
+        }
+        return fileSystem.table.child(self, name) { id in node(for: entry, id, memberOf: nil) }
     }
 
-    func node(for entry: TreeEntry) -> Node {
-        fileSystem.table.child(self, entry.name) { id in
-            SealedNode(
-                id: id, inode: InodeNumber.sealed(entry.name, in: inode), entry: entry, of: version,
-                in: fileSystem)
+    /// - Throws: ``VFSError`` `.stale` for a number that none of its members has.
+    func member(_ member: Member) throws(VFSError) -> Node {
+        guard let tree = entry.tree else { throw .stale }
+        let entry = try kept { () throws(StoreError) in
+            try fileSystem.store.trees.entry(numbered: member.number, in: tree)
         }
+        guard let entry, entry.kind != .directory else { throw .stale }
+        return node(for: entry, member.id, memberOf: self)
+    }
+
+    private func node(for entry: TreeEntry, _ id: NodeID, memberOf directory: SealedNode?) -> SealedNode {
+        SealedNode(
+            id: id, inode: InodeNumber.sealed(entry.name, in: inode), entry: entry, of: version,
+            memberOf: directory, in: fileSystem)
     }
 
     override func list() throws(VFSError) -> [DirectoryItem] {
@@ -71,17 +88,17 @@ final class SealedNode: Node, @unchecked Sendable {
     }
 
     private func openBlob(_ digest: Digest, _ known: KnownBacking? = nil) throws(VFSError) -> OpenBlob {
-        try blob.withLock { (shared) throws(VFSError) in
-            if let open = shared.blob { return open }
-            let open = try kept { () throws(StoreError) in
-                try fileSystem.openBlobs.open(digest, size: entry.size, as: known) {
-                    fileSystem.backing($0, keepsSetIDs: true)
-                }
+        if let shared = fileSystem.openBlobs.share(of: id) { return shared }
+        let open = try kept { () throws(StoreError) in
+            try fileSystem.openBlobs.open(digest, size: entry.size, as: known) {
+                fileSystem.backing($0, keepsSetIDs: true)
             }
-            shared.blob = open
-            return open
         }
+        return fileSystem.openBlobs.share(open, with: id)
     }
+
+    /// One of its handles is closed.
+    func close() { fileSystem.openBlobs.endShare(of: id) }
 
     /// Reads of the store what the version holds. Once that is forgotten it may hold nothing any more, which is no
     /// damage: who stands in it, or has yet to open what was listed, meets a file that is gone.
@@ -104,11 +121,15 @@ final class SealedNode: Node, @unchecked Sendable {
 final class SealedFile: FileHandle, @unchecked Sendable {
     // Sendable because it is constant.
     private let blob: OpenBlob
+    private let file: SealedNode
 
-    init(_ node: Node, _ blob: OpenBlob) {
+    init(_ node: SealedNode, _ blob: OpenBlob) {
         self.blob = blob
+        file = node
         super.init(node, keepsCache: true)
     }
+
+    override func release() { file.close() }
 
     override func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: Int64

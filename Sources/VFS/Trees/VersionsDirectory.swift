@@ -23,7 +23,9 @@ final class VersionsDirectory: Node, @unchecked Sendable {
     override func child(_ name: FileName) throws(VFSError) -> Node? {
         if name == VersionsDirectory.byDate { return fileSystem.byDate }
         let snapshot = try fileSystem.versions.snapshot()
-        if let number = VersionsDirectory.number(name), let version = snapshot.byNumber[number] {
+        if let number = VersionsDirectory.number(name) {
+            // One that was made just now is shown once all know of it. As an alias it would lead to itself.
+            guard let version = snapshot.byNumber[number] else { return nil }
             return fileSystem.table.child(self, name) { id in
                 SealedNode(
                     id: id, inode: InodeNumber.version(number), entry: version.manifest.root, of: number,

@@ -165,6 +165,7 @@ final class Daemon: Sendable {
                 }
                 mount.forgetStale()
             },
+            objectsRemoved: { mount.fileSystem?.objectsRemoved() },
             sealed: { _ throws(StoreError) in
                 mount.add(try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.sealed() ?? [] })
             },
