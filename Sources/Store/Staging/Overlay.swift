@@ -106,17 +106,13 @@ public struct Overlay: Sendable {
         }
     }
 
-    /// The mark of an open file without a name. What it refers to counts no more: it has bytes of its own.
-    public func mark(ofNameless file: Descriptor, subject: String) throws(StoreError) -> UpperMark? {
+    /// The flags of an open file, which may have no name.
+    public func flags(of file: Descriptor, subject: String) throws(StoreError) -> FileFlags {
         let bytes = try system("read the mark of", subject) { () throws(Errno) in
             try Syscall.attribute(file.fd, UpperMark.name)
         }
-        guard let bytes else { return nil }
-        do throws(ObjectError) {
-            var mark = try UpperMark(decoding: bytes, isDirectory: false)
-            mark.base = nil
-            return mark
-        } catch {
+        guard let bytes else { return [] }
+        do throws(ObjectError) { return try UpperMark(decoding: bytes, isDirectory: false).flags } catch {
             throw StoreError(.damaged, "its mark cannot be read: \(error.message)", subject: subject)
         }
     }

@@ -31,9 +31,10 @@ extension StagingTree {
             return nil
         }
         return try lock.withLock { _ throws(VFSError) in
-            let mark = try stored { () throws(StoreError) in
-                try workspace.overlay.mark(ofNameless: file, subject: "a file without a name")
+            let flags = try stored { () throws(StoreError) in
+                try workspace.overlay.flags(of: file, subject: "a file without a name")
             }
+            let mark = UpperMark(flags: flags)
             let upper = try called { () throws(Errno) in try UpperEntry(file, mark: mark) }
             let node = table.addNameless { id in
                 StagingNode(id: id, upper: upper, kind: .file, inode: inode, in: self)

@@ -111,7 +111,7 @@ final class SealedNode: Node, @unchecked Sendable {
     }
 
     override func extendedAttribute(_ name: [UInt8]) throws(VFSError) -> [UInt8]? {
-        entry.shownAttributes.first { $0.name == name }?.value
+        UpperMark.isReserved(name) ? nil : entry.xattrs.first { $0.name == name }?.value
     }
 
     override func extendedAttributeNames() throws(VFSError) -> [[UInt8]] { entry.shownAttributes.map(\.name) }
