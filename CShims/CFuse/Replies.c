@@ -135,17 +135,38 @@ enum firn_ioctl firn_ioctl_kind(unsigned int command) {
     }
 }
 
-int firn_reply_no_flags(fuse_req_t request, enum firn_ioctl kind) {
-    struct fsxattr none = {0};
-    // The 32 bits of the other are zero as well.
-    return fuse_reply_ioctl(request, 0, &none, kind == FIRN_IOCTL_GET_FLAGS ? sizeof(uint32_t) : sizeof none);
+// What both forms have.
+static const struct {
+    uint32_t flag, xflag;
+} forms[] = {
+    {FS_SYNC_FL, FS_XFLAG_SYNC},     {FS_IMMUTABLE_FL, FS_XFLAG_IMMUTABLE}, {FS_APPEND_FL, FS_XFLAG_APPEND},
+    {FS_NODUMP_FL, FS_XFLAG_NODUMP}, {FS_NOATIME_FL, FS_XFLAG_NOATIME},
+};
+#define FORM_COUNT (sizeof forms / sizeof *forms)
+
+int firn_reply_flags(fuse_req_t request, enum firn_ioctl kind, uint32_t flags) {
+    if (kind == FIRN_IOCTL_GET_FLAGS) return fuse_reply_ioctl(request, 0, &flags, sizeof flags);
+    struct fsxattr out = {0};
+    for (size_t index = 0; index < FORM_COUNT; index++) {
+        if (flags & forms[index].flag) out.fsx_xflags |= forms[index].xflag;
+    }
+    return fuse_reply_ioctl(request, 0, &out, sizeof out);
 }
 
-int firn_ioctl_sets_any(enum firn_ioctl kind, const void *in, size_t size) {
+int firn_ioctl_flags(enum firn_ioctl kind, const void *in, size_t size, uint32_t *flags) {
     struct fsxattr wanted = {0};
     size_t length = kind == FIRN_IOCTL_SET_FLAGS ? sizeof(uint32_t) : sizeof wanted;
-    if (in == NULL || size < length) return 1;
-    // The first 32 bits are the flags in both.
+    if (in == NULL || size < length) return -1;
+    if (kind == FIRN_IOCTL_SET_FLAGS) {
+        memcpy(flags, in, length);
+        return 0;
+    }
     memcpy(&wanted, in, length);
-    return wanted.fsx_xflags != 0 || wanted.fsx_extsize != 0 || wanted.fsx_projid != 0 || wanted.fsx_cowextsize != 0;
+    if (wanted.fsx_extsize != 0 || wanted.fsx_projid != 0 || wanted.fsx_cowextsize != 0) return -1;
+    *flags = 0;
+    for (size_t index = 0; index < FORM_COUNT; index++) {
+        if (wanted.fsx_xflags & forms[index].xflag) *flags |= forms[index].flag;
+        wanted.fsx_xflags &= ~forms[index].xflag;
+    }
+    return wanted.fsx_xflags == 0 ? 0 : -1;
 }

@@ -103,6 +103,13 @@ int firn_birth_time(int directory, const char *path, int64_t *seconds, int64_t *
     return 1;
 }
 
+int firn_change_flags(int fd, uint32_t flags, uint32_t mask) {
+    unsigned int now = 0;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &now) != 0) return -1;
+    unsigned int wanted = (now & ~mask) | (flags & mask);
+    return wanted == now ? 0 : ioctl(fd, FS_IOC_SETFLAGS, &wanted);
+}
+
 int firn_syncfs(int fd) { return syncfs(fd); }
 
 int firn_clone(int target, int source) { return ioctl(target, FICLONE, source); }

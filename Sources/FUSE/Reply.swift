@@ -77,7 +77,9 @@ struct Reply {
         }
     }
 
-    func noFlags(_ kind: firn_ioctl) { firn_reply_no_flags(request.pointer, kind) }
+    func flags(_ flags: FileFlags, _ kind: firn_ioctl) {
+        firn_reply_flags(request.pointer, kind, flags.rawValue)
+    }
 
     func flagsSet() { fuse_reply_ioctl(request.pointer, 0, nil, 0) }
 

@@ -254,6 +254,11 @@ public final class Session: @unchecked Sendable {
         if hasPassthrough { _ = fuse_lowlevel_notify_inval_inode(session, node.value, -1, 0) }
     }
 
+    /// The same where something else than a write has changed times.
+    func refreshAttributes(ofChanged node: NodeID) {
+        _ = fuse_lowlevel_notify_inval_inode(session, node.value, -1, 0)
+    }
+
     /// Makes the kernel ask again. Not to be called from a request, nor with a lock held: the kernel may hold the
     /// directory while it waits for an answer.
     public func forget(_ stale: [Stale]) {

@@ -179,11 +179,14 @@ public struct OpenMode: Hashable, Sendable {
     public let reads: Bool
     public let writes: Bool
     public let truncates: Bool
+    /// Whether all writes go to the end.
+    public let appends: Bool
 
-    public init(reads: Bool, writes: Bool, truncates: Bool) {
+    public init(reads: Bool, writes: Bool, truncates: Bool, appends: Bool = false) {
         self.reads = reads
         self.writes = writes
         self.truncates = truncates
+        self.appends = appends
     }
 }
 

@@ -83,7 +83,14 @@ class Node: @unchecked Sendable {
     /// Whether opening would copy bytes, and so is not for a thread that must answer others.
     func isSlowToOpen(_ mode: OpenMode) -> Bool { false }
 
-    // MARK: Extended attributes
+    // MARK: Flags and extended attributes
+
+    /// What `lsattr` shows.
+    func fileFlags() throws(VFSError) -> FileFlags { [] }
+
+    func setFileFlags(_ flags: FileFlags, among mask: FileFlags, by caller: Caller) throws(VFSError) {
+        throw .readOnly
+    }
 
     func extendedAttribute(_ name: [UInt8]) throws(VFSError) -> [UInt8]? { nil }
 

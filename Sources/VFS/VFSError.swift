@@ -38,6 +38,7 @@ public struct VFSError: Error, Sendable, CustomStringConvertible {
     static let exists = VFSError(.fileExists)
     static let readOnly = VFSError(.readOnlyFileSystem)
     static let stale = VFSError(.staleNFSFileHandle)
+    static let notPermitted = VFSError(.notPermitted)
     static let notSupported = VFSError(.notSupported)
 }
 

@@ -65,6 +65,30 @@ struct ResumeTests {
         #expect(Set(stale).subtracting([.attributes(versions)]).count == 48)
     }
 
+    @Test func `what may have been made in a directory that is only added to is made anew`() throws {
+        let before = try fileSystem(over: fixture)
+        let staging = try before.lookup(.root, name("staging")).node
+        let directory = try before.makeDirectory(staging, name("d"), mode: 0o755, by: ResumeTests.caller).node
+        try before.setFlags(
+            directory, [.appendOnly, .noDump], among: .all(of: .directory), by: ResumeTests.caller)
+        let (made, file) = try before.create(directory, name("f"), mode: 0o644, by: ResumeTests.caller)
+        let nameless = try before.createNameless(directory, mode: 0o644, by: ResumeTests.caller).0
+
+        let after = try fileSystem(over: try StoreFixture(opening: try fixture.snapshot()))
+        _ = try after.resume()
+        let again = Caller(uid: 0, gid: 0, pid: 1, umask: 0, request: 1, isRepeated: true)
+        #expect(
+            errno { try after.remove(directory, name("f"), isDirectory: false, by: again) } == .notPermitted)
+        let (anew, other) = try after.create(directory, name("f"), mode: 0o600, by: again)
+        #expect(anew.attributes.mode == 0o600)
+        #expect(try after.flags(anew.node) == .noDump)
+        #expect(try after.flags(nameless.node) == .noDump)
+        #expect(try after.flags(directory) == [.appendOnly, .noDump])
+        #expect(made.attributes.inode != anew.attributes.inode)
+        before.release(file.handle)
+        after.release(other.handle)
+    }
+
     @Test func `a file that is open when a commit parts its names is read on, by the next daemon too`() throws
     {
         let reading = OpenMode(reads: true, writes: false, truncates: false)

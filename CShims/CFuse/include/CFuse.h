@@ -95,10 +95,10 @@ enum firn_ioctl {
     FIRN_IOCTL_SET_XFLAGS, // in: struct fsxattr
 };
 enum firn_ioctl firn_ioctl_kind(unsigned int command);
-// Answers one that gets flags: none are set, and nothing else is either.
-int firn_reply_no_flags(fuse_req_t request, enum firn_ioctl kind);
-// Whether one that sets flags, with `size` bytes at `in`, sets anything.
-int firn_ioctl_sets_any(enum firn_ioctl kind, const void *in, size_t size);
+// Answers one that gets flags. They are FS_*_FL; struct fsxattr has other numbers for them, and not for all.
+int firn_reply_flags(fuse_req_t request, enum firn_ioctl kind, uint32_t flags);
+// The flags, as FS_*_FL, that one with `size` bytes at `in` sets. Returns 0, or -1 where it sets anything else.
+int firn_ioctl_flags(enum firn_ioctl kind, const void *in, size_t size, uint32_t *flags);
 
 // Among the flags of FUSE_SETXATTR, beside those of `man 2 setxattr`: take the set-group-id bit away.
 #define FIRN_XATTR_KILL_SGID (1 << 30)

@@ -57,6 +57,9 @@ int firn_fremovexattr(int fd, const char *name);
 // descriptor has open. Returns 1, or 0 where the filesystem keeps no time of birth.
 int firn_birth_time(int directory, const char *path, int64_t *seconds, int64_t *nanoseconds);
 
+// man 2 ioctl_iflags: sets those of the flags that mask has, and leaves the others as they are.
+int firn_change_flags(int fd, uint32_t flags, uint32_t mask);
+
 // man 2 umount2; detach is MNT_DETACH.
 int firn_unmount(const char *path, int detach);
 // Blocks SIGTERM, SIGINT and SIGHUP, and no other signal, for every thread made afterwards; ignores SIGPIPE and

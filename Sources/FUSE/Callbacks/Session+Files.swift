@@ -137,7 +137,8 @@ extension OpenMode {
     init(flags: Int32) {
         let access = flags & O_ACCMODE
         self.init(
-            reads: access != O_WRONLY, writes: access != O_RDONLY, truncates: flags & O_TRUNC != 0)
+            reads: access != O_WRONLY, writes: access != O_RDONLY, truncates: flags & O_TRUNC != 0,
+            appends: flags & O_APPEND != 0)
     }
 }
 

@@ -43,8 +43,9 @@ extension Workspace {
     fileprivate func replaceUpper(withPrepared name: RawPath) throws(StoreError) -> RawPath {
         let mark = self.mark
         try RemoveTree.remove(Workspace.nextName, at: directory)
-        try overlay.mark(
-            overlay.temporary.place(name), .directory, UpperMark(inode: InodeNumber.random()))
+        let place = overlay.temporary.place(name)
+        let flags = try overlay.probe(place)?.mark.flags ?? []
+        try overlay.mark(place, .directory, UpperMark(inode: InodeNumber.random(), flags: flags))
         try system("place", Workspace.nextName.display) { () throws(Errno) in
             let made = try Workspace.mark(name, at: overlay.temporary.fd, mark)
             try Syscall.sync(made.fd)

@@ -13,7 +13,8 @@ extension Overlay {
         return TreeEntry(
             name: name, kind: kind, mode: UInt16(found.status.st_mode & 0o7777), uid: found.status.st_uid,
             gid: found.status.st_gid, size: size, mtime: Timestamp(found.status.st_mtim), content: content,
-            xattrs: try sealedAttributes(place))
+            xattrs: try sealedAttributes(place)
+                + (found.mark.flags.isEmpty ? [] : [ExtendedAttribute(found.mark.flags)]))
     }
 
     private func sealedAttributes(_ place: Place) throws(StoreError) -> [ExtendedAttribute] {

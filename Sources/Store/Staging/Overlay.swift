@@ -106,6 +106,17 @@ public struct Overlay: Sendable {
         }
     }
 
+    /// The flags of an open file, which may have no name.
+    public func flags(of file: Descriptor, subject: String) throws(StoreError) -> FileFlags {
+        let bytes = try system("read the mark of", subject) { () throws(Errno) in
+            try Syscall.attribute(file.fd, UpperMark.name)
+        }
+        guard let bytes else { return [] }
+        do throws(ObjectError) { return try UpperMark(decoding: bytes, isDirectory: false).flags } catch {
+            throw StoreError(.damaged, "its mark cannot be read: \(error.message)", subject: subject)
+        }
+    }
+
     // MARK: Taking from the base
 
     /// Lays an empty directory over the base directory `entry`, with its attributes.
@@ -156,6 +167,7 @@ public struct Overlay: Sendable {
                 try Syscall.setAttribute(at: place.fd, place.path, name, mark.encoded)
             }
         }
+        if !mark.flags.isEmpty { BackingFlags.set(mark.flags, on: place) }
     }
 
     /// The same of an open file, which may have no name.
@@ -172,6 +184,21 @@ public struct Overlay: Sendable {
                 try Syscall.setAttribute(file.fd, UpperMark.name, mark.encoded)
             }
         }
+        if !mark.flags.isEmpty { BackingFlags.set(mark.flags, on: file) }
+    }
+
+    /// Sets the flags of the file or directory at `place`, and leaves the rest of its mark as it is.
+    public func setFlags(_ flags: FileFlags, at place: Place, _ kind: EntryKind) throws(StoreError) {
+        var mark = try probe(place)?.mark ?? .none
+        mark.flags = flags
+        try self.mark(place, kind, mark)
+        if flags.isEmpty { BackingFlags.set([], on: place) }
+    }
+
+    /// The same of an open file, whose mark is to be `mark`.
+    public func setFlags(of file: Descriptor, _ mark: UpperMark, subject: String) throws(StoreError) {
+        try self.mark(file, mark, subject: subject)
+        if mark.flags.isEmpty { BackingFlags.set([], on: file) }
     }
 
     /// Copies the referenced blob's bytes into the file that is open as `file`, which then stands for itself.
@@ -207,10 +234,12 @@ public struct Overlay: Sendable {
     /// The file open as `file` stands for its own bytes from now on.
     public func clearReference(_ file: Descriptor, mark: UpperMark, subject: String) throws(StoreError) {
         try system("unmark", subject) { () throws(Errno) in
-            if let inode = mark.inode {
-                try Syscall.setAttribute(file.fd, UpperMark.name, UpperMark(inode: inode).encoded)
-            } else {
+            var left = mark
+            left.base = nil
+            if left == .none {
                 try Syscall.removeAttribute(file.fd, UpperMark.name)
+            } else {
+                try Syscall.setAttribute(file.fd, UpperMark.name, left.encoded)
             }
         }
     }

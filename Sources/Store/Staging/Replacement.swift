@@ -56,8 +56,8 @@ struct Replacement {
             try system("place", path.display) { () throws(Errno) in
                 try Syscall.rename(at: temporary.fd, prepared, to: place.fd, place.path)
             }
-            guard let kind = try overlay.probe(place)?.file.kind else { return }
-            try overlay.mark(place, kind, UpperMark(inode: InodeNumber.random()))
+            guard let found = try overlay.probe(place), let kind = found.file.kind else { return }
+            try overlay.mark(place, kind, UpperMark(inode: InodeNumber.random(), flags: found.mark.flags))
         }
     }
 

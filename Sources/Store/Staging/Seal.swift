@@ -266,7 +266,8 @@ struct SealWalk {
                 // There is a copy already.
             } else if use == .reading, size > 0, try copyForReaders(digest, size: size, at: place) {
                 let number = workspace.number(of: found, name, in: level.directory.number)
-                keepForReaders(path, UpperMark(inode: number, base: .blob(digest, size: size)))
+                let base = UpperMark.Base.blob(digest, size: size)
+                keepForReaders(path, UpperMark(inode: number, base: base, flags: found.mark.flags))
             } else {
                 let file = StagedFile(
                     place: try level.place.child(name), size: size, inode: found.file.inode)

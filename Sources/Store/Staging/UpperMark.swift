@@ -7,6 +7,8 @@ public struct UpperMark: Hashable, Sendable {
     /// The inode number it is to keep; nil where that follows from the backing file's own.
     public var inode: UInt64?
     public var base: Base?
+    /// What `chattr` has set in the mount. The backing file has none that would be in the way.
+    public var flags: FileFlags
 
     public enum Base: Hashable, Sendable {
         /// A directory laid over the one with this root node. Without a mark a directory is opaque.
@@ -24,9 +26,10 @@ public struct UpperMark: Hashable, Sendable {
 
     static let none = UpperMark()
 
-    public init(inode: UInt64? = nil, base: Base? = nil) {
+    public init(inode: UInt64? = nil, base: Base? = nil, flags: FileFlags = []) {
         self.inode = inode
         self.base = base
+        self.flags = flags
     }
 
     /// Whether the mount must hide the attribute of this name.
@@ -36,8 +39,8 @@ public struct UpperMark: Hashable, Sendable {
 
     package var encoded: [UInt8] {
         var writer = CBORWriter()
-        writer.array(count: 3)
-        writer.unsigned(1)
+        writer.array(count: flags.isEmpty ? 3 : 4)
+        writer.unsigned(flags.isEmpty ? 1 : 2)
         if let inode { writer.unsigned(inode) } else { writer.null() }
         switch base {
         case nil: writer.null()
@@ -47,13 +50,17 @@ public struct UpperMark: Hashable, Sendable {
             writer.byteString(digest.bytes)
             writer.unsigned(size)
         }
+        if !flags.isEmpty { writer.unsigned(UInt64(flags.rawValue)) }
         return writer.bytes
     }
 
     package init(decoding bytes: [UInt8], isDirectory: Bool) throws(ObjectError) {
         var reader = CBORReader(bytes)
-        try reader.array(of: 3)
-        guard try reader.unsigned() == 1 else { throw reader.malformed("mark of unknown format") }
+        let count = try reader.array()
+        let format = try reader.unsigned()
+        guard (format, count) == (1, 3) || (format, count) == (2, 4) else {
+            throw reader.malformed("mark of unknown format")
+        }
         inode = reader.null() ? nil : try reader.unsigned()
         if reader.null() {
             base = nil
@@ -62,6 +69,13 @@ public struct UpperMark: Hashable, Sendable {
         } else {
             try reader.array(of: 2)
             base = .blob(try reader.digest(), size: try reader.unsigned())
+        }
+        flags = []
+        if format == 2 {
+            flags = FileFlags(rawValue: try reader.unsigned(as: UInt32.self))
+            guard !flags.isEmpty, flags.isSubset(of: .all(of: isDirectory ? .directory : .file)) else {
+                throw reader.malformed("mark of unknown flags")
+            }
         }
         try reader.end()
     }

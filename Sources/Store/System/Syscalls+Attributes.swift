@@ -3,7 +3,7 @@ public import Glibc
 internal import Objects
 public import SystemPackage
 
-// Modes, owners, times and sizes.
+// Modes, owners, times, sizes and flags.
 extension Syscall {
     /// See: `man 2 fchmodat`; symlinks, which have no mode of their own, are refused.
     public static func changeMode(
@@ -65,6 +65,15 @@ extension Syscall {
         _ fd: Int32, to size: off_t, function: StaticString = #function
     ) throws(Errno) {
         _ = try changing(.truncate, function) { ftruncate(fd, size) }
+    }
+
+    /// Sets those of `flags` that `mask` has, and leaves the others as they are. See: `man 2 ioctl_iflags`.
+    static func changeFlags(
+        _ fd: Int32, to flags: FileFlags, among mask: FileFlags, function: StaticString = #function
+    ) throws(Errno) {
+        _ = try changing(.setAttribute, function) {
+            firn_change_flags(fd, flags.rawValue, mask.rawValue)
+        }
     }
 
     static func timespecs(_ access: TimeChange?, _ modification: TimeChange?) -> [timespec] {

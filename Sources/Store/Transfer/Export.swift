@@ -110,7 +110,7 @@ private struct DirectoryExport {
             guard let child = levels[last].entries.popFirst() else {
                 let level = levels.removeLast()
                 // Its time last of all, after what is in it.
-                try writer.dress(level.place, as: level.entry, subject: level.path.display)
+                try writer.dress(level.place, as: level.entry, mark: nil, subject: level.path.display)
                 summary.count(level.entry)
                 continue
             }
@@ -147,7 +147,7 @@ private struct DirectoryExport {
             } else {
                 try writer.make(entry, at: place)
             }
-            try writer.dress(place, as: entry, subject: path.display)
+            try writer.dress(place, as: entry, mark: nil, subject: path.display)
         } catch {
             // An object is named by its digest; who exports knows paths.
             guard error.code == .damaged, error.subject != path.display else { throw error }

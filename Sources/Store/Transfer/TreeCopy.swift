@@ -228,6 +228,7 @@ struct TreeCopy {
 extension ExtendedAttribute {
     /// Whether an attribute of this name says the same on every machine.
     static func isPortable(_ name: [UInt8]) -> Bool {
+        if name == flagsName { return true }
         if UpperMark.isReserved(name) { return false }
         let kept = ["system.posix_acl_access", "system.posix_acl_default", "security.capability"]
         return name.starts(with: Array("user.".utf8)) || kept.contains { Array($0.utf8) == name }

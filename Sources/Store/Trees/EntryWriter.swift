@@ -27,8 +27,12 @@ struct EntryWriter: Sendable {
 
     /// Gives what is at `place` the attributes of `entry`. The times come last, since setting the others changes
     /// them; of a directory, after all that is in it.
+    ///
+    /// - Parameter mark: nil outside of a store, where flags are an attribute like others, for who imports them again:
+    ///   what is exported must not resist whoever it is for.
     func dress(
-        _ place: Place, as entry: TreeEntry, mark: UpperMark = .none, subject: @autoclosure () -> String
+        _ place: Place, as entry: TreeEntry, mark: UpperMark? = UpperMark.none,
+        subject: @autoclosure () -> String
     ) throws(StoreError) {
         try system("set the attributes of", subject()) { () throws(Errno) in
             let place = try place.resolved()
@@ -36,31 +40,41 @@ struct EntryWriter: Sendable {
                 try Syscall.changeOwner(at: place.fd, place.path, uid: entry.uid, gid: entry.gid)
             }
             for attribute in entry.xattrs {
+                let isFlags = attribute.name == ExtendedAttribute.flagsName
+                if isFlags, mark != nil { continue }
                 do throws(Errno) {
                     try Syscall.setAttribute(
                         at: place.fd, place.path, RawPath(attribute.name), attribute.value)
                 } catch {
+                    // A mount of another store does not take the flags so, nor does what has no attributes.
+                    if isFlags, [.notPermitted, .notSupported].contains(error) { continue }
                     guard !isPrivileged, error == .notPermitted else { throw error }
                 }
             }
-            if mark.inode != nil || mark.base != nil {
-                if entry.kind == .file || entry.kind == .directory {
-                    try Syscall.setAttribute(at: place.fd, place.path, UpperMark.name, mark.encoded)
-                } else if isPrivileged {
-                    do throws(Errno) {
-                        try Syscall.setAttribute(
-                            at: place.fd, place.path, UpperMark.trustedName, mark.encoded)
-                    } catch {
-                        // The root of a container may not be root enough.
-                        guard error == .notPermitted else { throw error }
-                    }
-                }
+            if var mark {
+                mark.flags = entry.flags
+                try set(mark, on: place, entry.kind)
             }
             if entry.kind != .symlink {
                 try Syscall.changeMode(at: place.fd, place.path, mode_t(entry.mode))
             }
             try Syscall.changeTimes(
                 at: place.fd, place.path, access: nil, modification: .at(entry.mtime))
+        }
+    }
+
+    private func set(_ mark: UpperMark, on place: Place, _ kind: EntryKind) throws(Errno) {
+        if mark == .none { return }
+        if kind == .file || kind == .directory {
+            try Syscall.setAttribute(at: place.fd, place.path, UpperMark.name, mark.encoded)
+            if !mark.flags.isEmpty { BackingFlags.set(mark.flags, on: place) }
+        } else if isPrivileged {
+            do throws(Errno) {
+                try Syscall.setAttribute(at: place.fd, place.path, UpperMark.trustedName, mark.encoded)
+            } catch {
+                // The root of a container may not be root enough.
+                guard error == .notPermitted else { throw error }
+            }
         }
     }
 }

@@ -134,6 +134,7 @@ extension FileSystem {
         let handle = try files.find(target)
         guard let staged = handle.node as? StagingNode else { throw VFSError(.badFileDescriptor) }
         return try staged.tree.workspace.gate.pass { () throws(VFSError) in
+            if staged.flags.contains(.immutable) { throw .notPermitted }
             let to = try handle.descriptor()
             try staged.tree.clearSetIDs(to, by: caller)
             return try called { () throws(Errno) in

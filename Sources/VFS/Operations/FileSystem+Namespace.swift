@@ -41,9 +41,17 @@ extension FileSystem {
         defer { table.dropIfUnused(node) }
         let attributes = try node.attributes()
         if node.kind == .file, attributes.size > 0 || attributes.linkCount > 1 { return }
-        do throws(VFSError) { try parent.remove(name, isDirectory: node.isDirectory) } catch {
+        do throws(VFSError) { try takeBack(name, of: parent, isDirectory: node.isDirectory) } catch {
             if error.code != .directoryNotEmpty { throw error }
         }
+    }
+
+    /// Flags of the directory say nothing of it: it would have been made as it should be otherwise.
+    private func takeBack(_ name: FileName, of parent: Node, isDirectory: Bool) throws(VFSError) {
+        guard let parent = parent as? StagingNode else {
+            return try parent.remove(name, isDirectory: isDirectory)
+        }
+        try parent.tree.remove(name, in: parent, isDirectory: isDirectory, heedsFlags: false)
     }
 
     /// See: `man 2 link`.
@@ -59,7 +67,7 @@ extension FileSystem {
             else { throw error }
             if made !== node {
                 // A file that had no name before: its new name and its open handles must be of one node.
-                try directory.remove(name, isDirectory: false)
+                try takeBack(name, of: directory, isDirectory: false)
                 try directory.link(node, as: name)
             }
         }

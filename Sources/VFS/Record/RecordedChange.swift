@@ -181,9 +181,12 @@ struct RecordedMove: Hashable, Sendable {
 }
 
 extension OpenMode {
-    fileprivate var bits: UInt64 { (reads ? 1 : 0) | (writes ? 2 : 0) | (truncates ? 4 : 0) }
+    fileprivate var bits: UInt64 {
+        (reads ? 1 : 0) | (writes ? 2 : 0) | (truncates ? 4 : 0) | (appends ? 8 : 0)
+    }
 
     fileprivate init(bits: UInt64) {
-        self.init(reads: bits & 1 != 0, writes: bits & 2 != 0, truncates: bits & 4 != 0)
+        self.init(
+            reads: bits & 1 != 0, writes: bits & 2 != 0, truncates: bits & 4 != 0, appends: bits & 8 != 0)
     }
 }

@@ -90,10 +90,12 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
     private let stagingNode: StagingNode
     /// The backing inode it counts as a writer of.
     let writes: UInt64?
+    private let appends: Bool
 
-    init(_ node: StagingNode, _ staged: StagedFile, writes: UInt64?) {
+    init(_ node: StagingNode, _ staged: StagedFile, writes: UInt64?, appends: Bool) {
         self.staged = staged
         self.writes = writes
+        self.appends = appends
         tree = node.tree
         stagingNode = node
         // All changes pass through this mount, so the pages the kernel has are right.
@@ -114,11 +116,22 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
     ) throws(VFSError) -> Int {
         try tree.workspace.gate.pass { () throws(VFSError) in
             let descriptor = try descriptor()
+            if !stagingNode.flags.isEmpty { try requireWritable(descriptor, at: offset) }
             try tree.clearSetIDs(descriptor, by: caller)
             return try called { () throws(Errno) in
                 try Syscall.write(descriptor.fd, bytes, at: Int(offset))
             }
         }
+    }
+
+    /// - Throws: ``VFSError`` EPERM for a file that has become immutable, and what would not be added to one that is only
+    ///   added to, by who has said to do no more: through a mapping, or after taking O_APPEND back.
+    private func requireWritable(_ descriptor: Descriptor, at offset: Int64) throws(VFSError) {
+        let flags = stagingNode.flags
+        if flags.contains(.immutable) { throw .notPermitted }
+        guard appends, flags.contains(.appendOnly) else { return }
+        let size = try called { () throws(Errno) in try Syscall.status(descriptor).size }
+        if offset < Int64(clamping: size) { throw .notPermitted }
     }
 
     override func sync(dataOnly: Bool) throws(VFSError) {
@@ -138,6 +151,7 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
         mode: Int32, offset: Int64, length: Int64, by caller: Caller
     ) throws(VFSError) {
         try tree.workspace.gate.pass { () throws(VFSError) in
+            try stagingNode.requireAllocatable(mode)
             let descriptor = try descriptor()
             try tree.clearSetIDs(descriptor, by: caller)
             try called { () throws(Errno) in

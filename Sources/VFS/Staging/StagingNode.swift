@@ -36,6 +36,8 @@ final class StagingNode: Node, @unchecked Sendable {
     var isForgotten: Bool { isSuperseded && openCount == 0 && !isDirectory }
     /// Whether it is kept among the unlinked files, for the next daemon: see ``StagingTree/keepUnlinked(_:)``.
     var isKeptUnlinked = false
+    /// What `chattr` has set. Changed with the tree's lock held, and looked at without.
+    private let flagBits = Atomic<UInt32>(0)
     /// How often a file's mark was taken off, and how often it had been at the last fsync; -1 for a file of which
     /// that is not known.
     private let unmarkCount = Atomic<Int>(0)
@@ -61,6 +63,7 @@ final class StagingNode: Node, @unchecked Sendable {
         form = .base(entry)
         baseTree = entry.tree
         super.init(id: id, inode: inode, kind: entry.kind)
+        flags = entry.flags
     }
 
     init(id: NodeID, upper: UpperEntry, kind: EntryKind, inode: UInt64, in tree: StagingTree) {
@@ -84,6 +87,7 @@ final class StagingNode: Node, @unchecked Sendable {
         reference = upper.reference
         backing = upper.file.inode
         hasNumberInMark = upper.mark.inode != nil
+        flags = upper.mark.flags
         notedNumbers = nil
     }
 
@@ -95,6 +99,7 @@ final class StagingNode: Node, @unchecked Sendable {
         reference = nil
         backing = nil
         hasNumberInMark = false
+        flags = entry.flags
         notedNumbers = nil
         hasDefaultACL = nil
     }
@@ -134,7 +139,12 @@ final class StagingNode: Node, @unchecked Sendable {
     }
 
     /// What the attribute on its backing file says once it stands for its own bytes.
-    var mark: UpperMark { UpperMark(inode: inode) }
+    var mark: UpperMark { UpperMark(inode: inode, flags: flags) }
+
+    var flags: FileFlags {
+        get { FileFlags(rawValue: flagBits.load(ordering: .relaxed)) }
+        set { flagBits.store(newValue.rawValue, ordering: .relaxed) }
+    }
 
     /// A file that was given set-id bits while the kernel writes to it without asking loses them by such a write, and
     /// nobody says so.
@@ -189,13 +199,21 @@ final class StagingNode: Node, @unchecked Sendable {
     }
 
     override func reopen(_ mode: OpenMode, backing: KnownBacking?) throws(VFSError) -> FileHandle {
-        try tree.reopen(self, writes: mode.writes || mode.truncates, backing: backing)
+        try tree.reopen(self, mode, backing: backing)
     }
 
     override func isSlowToOpen(_ mode: OpenMode) -> Bool {
         // Also one that is to be emptied waits, if another is copying it up.
         guard mode.writes || mode.truncates else { return false }
         return tree.lock.withLock { _ in !hasOwnBytes }
+    }
+
+    override func fileFlags() throws(VFSError) -> FileFlags { flags }
+
+    override func setFileFlags(
+        _ flags: FileFlags, among mask: FileFlags, by caller: Caller
+    ) throws(VFSError) {
+        try tree.setFlags(of: self, flags, among: mask, by: caller)
     }
 
     override func extendedAttribute(_ name: [UInt8]) throws(VFSError) -> [UInt8]? {

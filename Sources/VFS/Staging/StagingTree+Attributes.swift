@@ -75,6 +75,7 @@ extension StagingTree {
     func change(_ node: StagingNode, _ change: SetAttributes, by caller: Caller) throws(VFSError) {
         try workspace.gate.pass { () throws(VFSError) in
             try requireUsable()
+            try node.requireChangeable(change)
             if let size = change.size {
                 guard node.kind == .file else {
                     throw VFSError(node.isDirectory ? .isDirectory : .invalidArgument)
@@ -182,7 +183,7 @@ extension StagingTree {
 
     func extendedAttributeNames(of node: StagingNode) throws(VFSError) -> [[UInt8]] {
         try lock.withLock { _ throws(VFSError) in
-            if case .base(let entry) = node.form { return entry.xattrs.map(\.name) }
+            if case .base(let entry) = node.form { return entry.shownAttributes.map(\.name) }
             let names = try withBacking(node) { place throws(Errno) in
                 try Syscall.attributeNames(at: place.fd, place.path)
             } open: { file throws(Errno) in
@@ -196,9 +197,10 @@ extension StagingTree {
     func setExtendedAttribute(
         _ name: [UInt8], _ value: [UInt8]?, flags: Int32, of node: StagingNode
     ) throws(VFSError) {
-        if UpperMark.isReserved(name) { throw VFSError(.notPermitted) }
+        if UpperMark.isReserved(name) { throw .notPermitted }
         try workspace.gate.pass { () throws(VFSError) in
             try requireUsable()
+            if !node.flags.isDisjoint(with: .binding) { throw .notPermitted }
             try lock.withLock { _ throws(VFSError) in
                 try materialize(node)
                 defer { noteChange(of: node) }

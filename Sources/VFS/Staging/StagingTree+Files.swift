@@ -8,22 +8,25 @@ extension StagingTree {
         guard node.kind == .file else { throw VFSError(.invalidArgument) }
         guard mode.writes || mode.truncates else {
             return try lock.withLock { _ throws(VFSError) in
-                handle(node, try openFile(node, writes: false, by: caller), writes: false)
+                handle(node, try openFile(node, writes: false, by: caller), mode)
             }
         }
         return try workspace.gate.pass { () throws(VFSError) in
             try requireUsable()
-            if mode.truncates { return try openEmptied(node, by: caller) }
+            try node.requireOpenable(mode)
+            if mode.truncates { return try openEmptied(node, mode, by: caller) }
             try prepareToWrite(node)
             return try lock.withLock { _ throws(VFSError) in
-                handle(node, try openFile(node, writes: true, by: caller), writes: true)
+                handle(node, try openFile(node, writes: true, by: caller), mode)
             }
         }
     }
 
     /// Opens a file whose bytes are thrown away, when everything else that can fail is done: who is refused must find
     /// the file as it was.
-    private func openEmptied(_ node: StagingNode, by caller: Caller) throws(VFSError) -> StagingHandle {
+    private func openEmptied(
+        _ node: StagingNode, _ mode: OpenMode, by caller: Caller
+    ) throws(VFSError) -> StagingHandle {
         try withoutCopyUp(of: node) { links throws(VFSError) in
             if node.file?.isFixed == true { throw try detached(node, &links) }
             try materialize(node)
@@ -35,7 +38,7 @@ extension StagingTree {
                 open = try descriptor(of: node, file)
             }
             try resize(node, open, to: 0, by: caller)
-            return handle(node, file, writes: true)
+            return handle(node, file, mode)
         }
     }
 
@@ -45,7 +48,7 @@ extension StagingTree {
     ) throws(VFSError) -> (StagedFile, Descriptor) {
         let place = try place(node)
         let descriptor = try called { () throws(Errno) in try Syscall.openForWriting(place) }
-        let backing = node.file == nil ? try backing(descriptor, for: caller) : nil
+        let backing = node.file == nil ? try backing(descriptor, of: node, for: caller) : nil
         return (StagedFile(descriptor, isWritable: true, isBlob: false, backing: backing), descriptor)
     }
 
@@ -69,15 +72,16 @@ extension StagingTree {
     }
 
     /// A handle on the node's one open file. With the lock held.
-    func handle(_ node: StagingNode, _ file: StagedFile, writes: Bool) -> StagingHandle {
+    func handle(_ node: StagingNode, _ file: StagedFile, _ mode: OpenMode) -> StagingHandle {
         let file = node.file ?? file
+        let writes = mode.writes || mode.truncates
         node.file = file
         node.openCount += 1
         if writes { node.writeCount += 1 }
         if let backing = node.backing {
             if writes { workspace.tracker.opened(backing) } else { workspace.tracker.changed(backing) }
         }
-        return StagingHandle(node, file, writes: writes ? node.backing : nil)
+        return StagingHandle(node, file, writes: writes ? node.backing : nil, appends: mode.appends)
     }
 
     func openFile(
@@ -109,7 +113,8 @@ extension StagingTree {
             writes ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
         }
         return StagedFile(
-            descriptor, isWritable: writes, isBlob: false, backing: try backing(descriptor, for: caller))
+            descriptor, isWritable: writes, isBlob: false,
+            backing: try backing(descriptor, of: node, for: caller))
     }
 
     /// The file that is open as `file`, opened once more where only the kernel has it. With the lock held.

@@ -52,7 +52,7 @@ extension StagingTree {
             let upper = try finishing(place, name, in: parent, isDirectory: kind == .directory) {
                 () throws(VFSError) in
                 try give(place, kind, to: caller, mode: mode, in: parent)
-                if let mark = markOfNew(in: parent) {
+                if let mark = markOfNew(kind, in: parent) {
                     try stored { () throws(StoreError) in try workspace.overlay.mark(place, kind, mark) }
                 }
                 guard let upper = try probe(place) else { throw VFSError(.ioError) }
@@ -82,7 +82,7 @@ extension StagingTree {
             let (upper, known) = try finishing(place, name, in: parent, isDirectory: false) {
                 () throws(VFSError) -> (UpperEntry, BackingFile?) in
                 try give(descriptor, to: caller, mode: effective, in: parent)
-                let mark = markOfNew(in: parent)
+                let mark = markOfNew(.file, in: parent)
                 if let mark {
                     try stored { () throws(StoreError) in
                         try workspace.overlay.mark(descriptor, mark, subject: place.display)
@@ -99,7 +99,7 @@ extension StagingTree {
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
             let file = StagedFile(descriptor, isWritable: true, isBlob: false, backing: known)
-            return (node, handle(node, file, writes: true))
+            return (node, handle(node, file, OpenMode(reads: true, writes: true, truncates: false)))
         }
     }
 
@@ -133,16 +133,23 @@ extension StagingTree {
                 try workspace.overlay.createNameless(place, mode: effective)
             }
             try give(descriptor, to: caller, mode: effective, in: parent)
-            let upper = try called { () throws(Errno) in try UpperEntry(descriptor, mark: nil) }
+            // Its number is in its mark when it gets a name.
+            var mark = markOfNew(.file, in: parent) ?? UpperMark()
+            mark.inode = nil
+            if !mark.flags.isEmpty {
+                try stored { () throws(StoreError) in
+                    try workspace.overlay.mark(descriptor, mark, subject: "a file without a name")
+                }
+            }
+            let upper = try called { () throws(Errno) in try UpperEntry(descriptor, mark: mark) }
             let file = StagedFile(
                 descriptor, isWritable: true, isBlob: false, backing: try backing(descriptor, for: caller),
                 hasName: false)
-            // Its mark will say so when it gets a name.
             let node = self.table.addNameless { id in
                 StagingNode(id: id, upper: upper, kind: .file, inode: InodeNumber.random(), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
-            let handle = handle(node, file, writes: true)
+            let handle = handle(node, file, OpenMode(reads: true, writes: true, truncates: false))
             keepUnlinked(node)
             return (node, handle)
         }
@@ -227,6 +234,7 @@ extension StagingTree {
     func link(_ node: StagingNode, in parent: StagingNode, as name: FileName) throws(VFSError) {
         try changing(parent) { links throws(VFSError) in
             guard try self.child(parent, name, &links) == nil else { throw .exists }
+            if !node.flags.isDisjoint(with: .binding) { throw .notPermitted }
             // With a second name it could not be told apart from the file that takes its place when it is written to.
             if node.file?.isFixed == true { throw try detached(node, &links) }
             let target = try place(parent, name)
@@ -259,9 +267,13 @@ extension StagingTree {
 
     // MARK: Removing
 
-    func remove(_ name: FileName, in parent: StagingNode, isDirectory: Bool) throws(VFSError) {
-        try changing(parent) { links throws(VFSError) in
+    /// - Parameter heedsFlags: false for what Firn itself takes back.
+    func remove(
+        _ name: FileName, in parent: StagingNode, isDirectory: Bool, heedsFlags: Bool = true
+    ) throws(VFSError) {
+        try changing(parent, heedsFlags: heedsFlags) { links throws(VFSError) in
             guard let node = try self.child(parent, name, &links) else { throw .notFound }
+            if heedsFlags { try parent.requireRemovable(node) }
             guard node.isDirectory == isDirectory else {
                 throw VFSError(isDirectory ? .notDirectory : .isDirectory)
             }
@@ -323,6 +335,9 @@ extension StagingTree {
             }
             // Two names of one file: POSIX wants nothing done.
             if replaced === node { return }
+            if newParent.flags.contains(.immutable) { throw .notPermitted }
+            try parent.requireRemovable(node)
+            if let replaced { try newParent.requireRemovable(replaced) }
             try materialize(newParent)
             defer { noteChange(of: newParent) }
             try materialize(node)
@@ -378,13 +393,14 @@ extension StagingTree {
 
     /// Runs a change of the directory `parent`, which is in `upper/` then.
     private func changing<Result>(
-        _ parent: StagingNode, _ body: (inout Links) throws(VFSError) -> Result
+        _ parent: StagingNode, heedsFlags: Bool = true, _ body: (inout Links) throws(VFSError) -> Result
     ) throws(VFSError) -> Result {
         try workspace.gate.pass { () throws(VFSError) in
             try requireUsable()
             return try lock.withLock { links throws(VFSError) in
                 guard parent.isDirectory else { throw VFSError(.notDirectory) }
                 guard parent === root || table.isLinked(parent) else { throw .notFound }
+                if heedsFlags, parent.flags.contains(.immutable) { throw .notPermitted }
                 try materialize(parent)
                 defer { noteChange(of: parent) }
                 return try body(&links)

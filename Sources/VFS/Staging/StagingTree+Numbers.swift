@@ -32,8 +32,12 @@ extension StagingTree {
 
     /// What gives something that is just being made a number with which its name was never shown; nil where the
     /// name itself does, since it was never another file's.
-    func markOfNew(in parent: StagingNode) -> UpperMark? {
-        parent.isPristine ? nil : UpperMark(inode: InodeNumber.random())
+    ///
+    /// With the flags that it gets from the directory.
+    func markOfNew(_ kind: EntryKind, in parent: StagingNode) -> UpperMark? {
+        let flags = parent.flags.intersection(.inherited).intersection(.all(of: kind))
+        if parent.isPristine, flags.isEmpty { return nil }
+        return UpperMark(inode: parent.isPristine ? nil : InodeNumber.random(), flags: flags)
     }
 
     /// To be called before a file loses a name: the number of one that has others follows from neither of them.

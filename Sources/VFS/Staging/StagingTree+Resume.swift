@@ -31,7 +31,11 @@ extension StagingTree {
             return nil
         }
         return try lock.withLock { _ throws(VFSError) in
-            let upper = try called { () throws(Errno) in try UpperEntry(file, mark: nil) }
+            let flags = try stored { () throws(StoreError) in
+                try workspace.overlay.flags(of: file, subject: "a file without a name")
+            }
+            let mark = UpperMark(flags: flags)
+            let upper = try called { () throws(Errno) in try UpperEntry(file, mark: mark) }
             let node = table.addNameless { id in
                 StagingNode(id: id, upper: upper, kind: .file, inode: inode, in: self)
             }
@@ -43,13 +47,14 @@ extension StagingTree {
 
     /// A handle on a file that was open when another daemon died. Without the lock.
     func reopen(
-        _ node: StagingNode, writes: Bool, backing: KnownBacking?
+        _ node: StagingNode, _ mode: OpenMode, backing: KnownBacking?
     ) throws(VFSError) -> StagingHandle {
-        try lock.withLock { _ throws(VFSError) in
+        let writes = mode.writes || mode.truncates
+        return try lock.withLock { _ throws(VFSError) in
             if node.file == nil {
                 node.file = try reopenedFile(node, writes: writes, backing: backing)
             }
-            return handle(node, try openFile(node, writes: writes, by: .daemon), writes: writes)
+            return handle(node, try openFile(node, writes: writes, by: .daemon), mode)
         }
     }
 

@@ -270,6 +270,14 @@ final class StagingTree: Sendable {
         }
     }
 
+    /// The same of a file that may be known already. One that is only added to must not be reached past the daemon, by
+    /// a mapping for instance.
+    func backing(
+        _ descriptor: Descriptor, of node: StagingNode, for caller: Caller
+    ) throws(VFSError) -> BackingFile? {
+        node.flags.contains(.appendOnly) ? nil : try backing(descriptor, for: caller)
+    }
+
     private struct CopyUp {
         let reference: (digest: Digest, size: UInt64)
         let file: Descriptor

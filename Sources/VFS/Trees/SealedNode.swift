@@ -111,10 +111,17 @@ final class SealedNode: Node, @unchecked Sendable {
     }
 
     override func extendedAttribute(_ name: [UInt8]) throws(VFSError) -> [UInt8]? {
-        entry.xattrs.first { $0.name == name }?.value
+        UpperMark.isReserved(name) ? nil : entry.xattrs.first { $0.name == name }?.value
     }
 
-    override func extendedAttributeNames() throws(VFSError) -> [[UInt8]] { entry.xattrs.map(\.name) }
+    override func extendedAttributeNames() throws(VFSError) -> [[UInt8]] { entry.shownAttributes.map(\.name) }
+
+    override func fileFlags() throws(VFSError) -> FileFlags { entry.flags }
+}
+
+extension TreeEntry {
+    /// The extended attributes that the mount shows.
+    var shownAttributes: [ExtendedAttribute] { xattrs.filter { !UpperMark.isReserved($0.name) } }
 }
 
 /// An open sealed file.

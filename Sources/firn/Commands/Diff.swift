@@ -10,7 +10,7 @@ extension Firn {
             abstract: "Show what differs between two versions.",
             discussion: """
                 Each line begins with A (added), D (deleted), M (other content), T (other type of file) or P \
-                (same content, other properties: mode, owner, time or extended attributes). Only what differs \
+                (same content, other properties: mode, owner, time, flags or extended attributes). Only what differs \
                 is looked at, so large versions that are nearly the same compare in no time.
 
                 Without versions the latest is compared with the one before it, with one version that one with \

@@ -42,7 +42,10 @@ extension TreeDifference {
         if old.uid != new.uid || old.gid != new.gid {
             parts.append("owner \(old.uid):\(old.gid) -> \(new.uid):\(new.gid)")
         }
-        if old.xattrs != new.xattrs { parts.append("extended attributes") }
+        if old.flags != new.flags {
+            parts.append("flags \(old.flags.text) -> \(new.flags.text)")
+        }
+        if old.otherAttributes != new.otherAttributes { parts.append("extended attributes") }
         if old.mtime != new.mtime {
             parts.append("time \(CivilDate(old.mtime).timeText) -> \(CivilDate(new.mtime).timeText)")
         }
@@ -99,10 +102,22 @@ extension JSONValue {
         case .device(let number): members.append(Member("device", .integer(number)))
         case .none: break
         }
-        if !entry.xattrs.isEmpty {
-            members.append(
-                Member("xattrs", .array(entry.xattrs.map { .string(Printable.name($0.name)) })))
+        if !entry.flags.isEmpty { members.append(Member("flags", .string(entry.flags.letters))) }
+        let attributes = entry.otherAttributes
+        if !attributes.isEmpty {
+            members.append(Member("xattrs", .array(attributes.map { .string(Printable.name($0.name)) })))
         }
         self = .object(members)
     }
+}
+
+extension TreeEntry {
+    /// The extended attributes that are what they are called.
+    fileprivate var otherAttributes: [ExtendedAttribute] {
+        xattrs.filter { $0.name != ExtendedAttribute.flagsName }
+    }
+}
+
+extension FileFlags {
+    fileprivate var text: String { isEmpty ? "none" : letters }
 }

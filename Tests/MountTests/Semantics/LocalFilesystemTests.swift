@@ -337,33 +337,7 @@ struct LocalFilesystemTests {
         }
     }
 
-    // MARK: Flags, times of birth
-
-    @Test
-    func `no file has flags, and none can be given any`() throws {
-        try MountedStore.with { mount in
-            try mount.makeDirectory("staging/d")
-            try mount.write("staging/d/f", "1")
-            try mount.commit()
-            try mount.write("staging/d/g", "2")
-            let list = try Shell.run(["/usr/bin/lsattr", "-Rd", mount.staging, mount.versions + "/1/d/f"])
-            #expect(list.status == 0 && list.complaints.isEmpty, "\(list.complaints)")
-            for path in [mount.staging + "/d", mount.staging + "/d/f", mount.staging + "/d/g"] {
-                let shown = try Shell.run(["/usr/bin/lsattr", "-d", path]).text
-                #expect(shown == "---------------------- \(path)\n")
-                #expect(try Shell.run(["/usr/bin/chattr", "-i", path]).status == 0)
-                let extended = try Shell.run(["/usr/bin/lsattr", "-dp", path]).text
-                #expect(extended == "    0 \(shown)")
-                for flag in ["+i", "+a", "+d", "+A", "+C"] {
-                    let refused = try Shell.run(["/usr/bin/chattr", flag, path])
-                    #expect(refused.status != 0)
-                    #expect(refused.complaints.contains("Operation not supported"), "\(refused.complaints)")
-                }
-            }
-            try mount.write("staging/d/f", "3")
-            try mount.commit()
-        }
-    }
+    // MARK: Times of birth
 
     @Test
     func `what is staged has a time of birth, which no other time moves`() throws {
