@@ -4,14 +4,21 @@ internal import Objects
 
 // Tree nodes and the list of known blobs.
 extension Catalog {
-    /// - Throws: ``StoreError`` `.damaged` when there is no such node.
+    /// Bytes that have still to be compared with the digest.
+    ///
+    /// - Throws: ``StoreError`` `.damaged` when there is no such node, or when it is a delta that leads to none.
     func nodeBytes(_ digest: Digest) throws(StoreError) -> [UInt8] {
+        try requiredNode(digest).bytes(of: digest)
+    }
+
+    /// - Throws: ``StoreError`` `.damaged` when there is no such node.
+    func requiredNode(_ digest: Digest) throws(StoreError) -> StoredNode {
         guard let stored = try storedNode(digest) else {
             throw StoreError(
                 .damaged, "a tree node is missing from the catalog", subject: digest.hex,
                 hint: "firn verify lists every version and path it affects")
         }
-        return try stored.bytes(of: digest)
+        return stored
     }
 
     /// Stores one node outside of any version.
