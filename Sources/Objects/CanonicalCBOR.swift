@@ -70,10 +70,12 @@ public struct CBORReader: Sendable {
     }
 
     /// Whether an array comes next.
-    public var isArray: Bool { position < bytes.count && bytes[position] >> 5 == 4 }
+    public var isArray: Bool { isNext(4) }
+    var isUnsigned: Bool { isNext(0) }
+    var isNegative: Bool { isNext(1) }
+    var isByteString: Bool { isNext(2) }
 
-    /// Whether a negative number comes next.
-    var isNegative: Bool { position < bytes.count && bytes[position] >> 5 == 1 }
+    private func isNext(_ major: UInt8) -> Bool { position < bytes.count && bytes[position] >> 5 == major }
 
     public mutating func array(of expected: Int) throws(ObjectError) {
         let count = try array()

@@ -130,13 +130,13 @@ extension Catalog {
     /// What a row takes beside the bytes of its node or delta: a delta's is the longer one, by a digest.
     private static let deltaRowByteCount = 40
 
-    /// Whether a node is better kept as a delta. It must save half, since reading takes both rows, and forgetting may
+    /// Whether a node is better kept as a delta. It must save a third, since reading takes both rows, and forgetting may
     /// leave a base that serves for nothing else.
     ///
     /// Deltas of one base grow by about a `step` with each version, until another base is cheaper: a base and the
     /// deltas of it take the least for each version if the last one has √(2 · whole · step) bytes.
     static func isWorthwhile(_ delta: Int, insteadOf whole: Int, step: Int) -> Bool {
-        (delta + deltaRowByteCount) * 2 <= whole && delta * delta <= 2 * whole * step
+        (delta + deltaRowByteCount) * 3 <= whole * 2 && delta * delta <= 2 * whole * step
     }
 }
 

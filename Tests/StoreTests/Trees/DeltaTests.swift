@@ -19,7 +19,7 @@ import Testing
         first = try fixture.commit("first")
     }
 
-    private static func path(_ number: Int) -> TreePath { TreePath("many/f\(1000 + number)".utf8) }
+    private static func path(_ number: Int) -> TreePath { TreePath(stringLiteral: "many/f\(1000 + number)") }
 
     /// Changes some files and seals them.
     private func change(_ numbers: Int..., to byte: UInt8) throws -> Version {
@@ -94,7 +94,7 @@ import Testing
         }
         #expect(try count("SELECT count(*) FROM deltas WHERE base NOT IN (SELECT digest FROM nodes)") == 0)
         #expect(try count("SELECT count(*) FROM deltas WHERE digest IN (SELECT digest FROM nodes)") == 0)
-        #expect(try count("SELECT count(DISTINCT base) FROM deltas") > 3)
+        #expect(try count("SELECT count(DISTINCT base) FROM deltas") > 1)
         let bytes = "SELECT sum(length(bytes)) FROM"
         #expect(try count("\(bytes) nodes") + count("\(bytes) deltas") < 250_000)
         for (version, changed) in versions { try expectReadable(version, changed) }
@@ -102,10 +102,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (10, 100, 10, true), (60, 200, 60, true), (61, 200, 61, false), (600, 10_000, 80, true),
-        (1_500, 10_000, 80, false), (1_500, 10_000, 1_500, true), (0, 80, 0, true), (0, 79, 0, false),
+        (10, 100, 10, true), (60, 150, 60, true), (61, 150, 61, false), (600, 10_000, 80, true),
+        (1_500, 10_000, 80, false), (1_500, 10_000, 1_500, true), (0, 60, 0, true), (0, 59, 0, false),
     ])
-    func `a delta saves at least half, and does not grow past what a new base costs`(
+    func `a delta saves at least a third, and does not grow past what a new base costs`(
         delta: Int, whole: Int, step: Int, isKept: Bool
     ) {
         #expect(Catalog.isWorthwhile(delta, insteadOf: whole, step: step) == isKept)
@@ -257,7 +257,7 @@ import Testing
         let bytes = try #require(try fixture.store.catalog.storedNode(base)).bytes(of: base)
         guard case .leaf(var entries) = try TreeNode(decoding: bytes) else { throw Errno.badFileDescriptor }
         let index = try #require(entries.firstIndex { $0.name == DeltaTests.path(7).names.last })
-        entries[index].uid += 1
+        entries[index].content = .blob(Digest.of([99]))
         let damaged = TreeNode.leaf(entries).encoded()
         try fixture.sql("UPDATE nodes SET bytes = x'\(Hex.encode(damaged))' WHERE digest = x'\(base.hex)'")
         let deltas = try count("SELECT count(*) FROM deltas WHERE base = x'\(base.hex)'")
