@@ -30,6 +30,9 @@ public struct CBORWriter: Sendable {
 
     public mutating func null() { bytes.append(0xf6) }
 
+    /// Items that are encoded already.
+    mutating func items(_ encoded: some Collection<UInt8>) { bytes.append(contentsOf: encoded) }
+
     private mutating func head(major: UInt8, _ value: UInt64) {
         let type = major << 5
         let (width, detail): (Int, UInt8)
@@ -67,7 +70,12 @@ public struct CBORReader: Sendable {
     }
 
     /// Whether an array comes next.
-    public var isArray: Bool { position < bytes.count && bytes[position] >> 5 == 4 }
+    public var isArray: Bool { isNext(4) }
+    var isUnsigned: Bool { isNext(0) }
+    var isNegative: Bool { isNext(1) }
+    var isByteString: Bool { isNext(2) }
+
+    private func isNext(_ major: UInt8) -> Bool { position < bytes.count && bytes[position] >> 5 == major }
 
     public mutating func array(of expected: Int) throws(ObjectError) {
         let count = try array()
@@ -89,12 +97,34 @@ public struct CBORReader: Sendable {
         return negative ? ~magnitude : magnitude
     }
 
-    public mutating func byteString() throws(ObjectError) -> [UInt8] {
+    public mutating func byteString() throws(ObjectError) -> [UInt8] { Array(bytes[try byteStringRange()]) }
+
+    /// Where the bytes of a byte string lie.
+    mutating func byteStringRange() throws(ObjectError) -> Range<Int> {
         let count = try head(major: 2)
         guard count <= UInt64(bytes.count - position) else { throw malformed("byte string is cut short") }
         let start = position
         position += Int(count)
-        return Array(bytes[start..<position])
+        return start..<position
+    }
+
+    /// The bytes of an item of any kind, with all that is in it.
+    mutating func item() throws(ObjectError) -> ArraySlice<UInt8> {
+        let start = position
+        // Not by recursion: arrays may be nested as deeply as there are bytes.
+        var missing = 1
+        while missing > 0 {
+            missing -= 1
+            if null() { continue }
+            guard position < bytes.count else { throw malformed("cut short") }
+            switch bytes[position] >> 5 {
+            case 2: _ = try byteStringRange()
+            case 4: missing += try array()
+            case 1: _ = try signed()
+            default: _ = try unsigned()
+            }
+        }
+        return bytes[start..<position]
     }
 
     public mutating func digest() throws(ObjectError) -> Digest {

@@ -73,6 +73,8 @@ public enum TreeNode: Hashable, Sendable {
         }
     }
 
+    static func isKnown(format: UInt64) -> Bool { format == formatNumber || format == wideFormatNumber }
+
     private var format: UInt64 {
         guard case .leaf(let entries) = self, entries.contains(where: \.hasWideTime) else {
             return TreeNode.formatNumber
@@ -109,7 +111,7 @@ public enum TreeNode: Hashable, Sendable {
         var reader = CBORReader(bytes)
         try reader.array(of: 3)
         let format = try reader.unsigned()
-        guard format == TreeNode.formatNumber || format == TreeNode.wideFormatNumber else {
+        guard TreeNode.isKnown(format: format) else {
             throw ObjectError(.malformed, "tree node of unknown format \(format)")
         }
         let level = try reader.unsigned(as: Int.self)

@@ -17,7 +17,6 @@ public final class Store: Sendable {
 
     /// The absolute path, for messages and for what is put beside the store's own files.
     public let path: String
-    public let format: StoreFormat
     public let access: Access
     public let blobs: BlobStore
     public let trees: TreeStore
@@ -28,6 +27,8 @@ public final class Store: Sendable {
     /// What a failed sync leaves to be known.
     public let lostWrites: LostWrites
     let now: @Sendable () -> Timestamp
+    /// What firn.json says.
+    let currentFormat: Lock<StoreFormat>
     /// Held while something runs that two must not do at once: a commit, gc, a change of staging as a whole.
     let exclusive = Lock(String?.none)
     /// New objects that are still to be protected.
@@ -121,20 +122,6 @@ public final class Store: Sendable {
         try Syscall.removeAttribute(root.fd, UpperMark.name)
     }
 
-    private static func write(_ bytes: [UInt8], to root: Descriptor) throws(Errno) {
-        let name = RawPath("tmp/firn.json")
-        let file = try Syscall.open(at: root.fd, name, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o644)
-        let count = try bytes.withRawBytes { bytes throws(Errno) in
-            try Syscall.write(file.fd, bytes, at: 0)
-        }
-        guard count == bytes.count else { throw .noSpace }
-        try Syscall.sync(file.fd)
-        // What makes a directory a store comes last.
-        try Syscall.sync(root.fd)
-        try Syscall.rename(at: root.fd, name, to: root.fd, StoreFormat.fileName)
-        try Syscall.sync(root.fd)
-    }
-
     /// A file on the filesystem that has all bytes of versions and of staging, to try what the system does with it.
     public func sampleFile() throws(StoreError) -> Descriptor {
         try system("open", path) { () throws(Errno) in
@@ -180,7 +167,7 @@ public final class Store: Sendable {
         self.path = Store.absolute(path)
         self.access = access
         self.root = root
-        self.format = format
+        currentFormat = Lock(format)
         self.now = now
         ownership = access == .owning ? try Store.takeOwnership(root, path, lock) : nil
         let objects = try Store.openPart("objects", of: root, path)
@@ -213,26 +200,6 @@ public final class Store: Sendable {
                 subject: "\(path)/\(name)",
                 hint: "put the store's own directory back in its place; a store lies on one filesystem")
         }
-    }
-
-    private static func readFormat(_ root: Descriptor, _ path: String) throws(StoreError) -> StoreFormat {
-        let bytes: [UInt8]
-        do throws(Errno) {
-            let file = try Syscall.open(at: root.fd, StoreFormat.fileName, O_RDONLY)
-            var buffer = [UInt8](repeating: 0, count: 65_536)
-            let count = try buffer.withMutableRawBytes { buffer throws(Errno) in
-                try Syscall.read(file.fd, into: buffer, at: 0)
-            }
-            bytes = Array(buffer.prefix(count))
-        } catch {
-            guard error == .noSuchFileOrDirectory else {
-                throw StoreError(error, doing: "read firn.json", subject: path)
-            }
-            throw StoreError(
-                .notAStore, "this directory is not a store: it has no firn.json", subject: path,
-                hint: "make one with: firn init DIRECTORY")
-        }
-        return try StoreFormat(decoding: bytes, at: path)
     }
 
     private static func takeOwnership(

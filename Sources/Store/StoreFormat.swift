@@ -10,13 +10,27 @@ public struct StoreFormat: Codable, Hashable, Sendable {
     /// ISO 8601, UTC.
     public let created: String
 
-    public static let current = 1
+    /// Of a new store: it has the lowest number that what it holds needs.
+    static let first = 1
+    /// Of a store with tree nodes that are kept as deltas.
+    static let deltas = 2
+    /// The highest one that this program knows.
+    public static let current = deltas
     static let fileName = RawPath("firn.json")
 
     init(id: String, created: Timestamp) {
-        format = StoreFormat.current
+        self.init(format: StoreFormat.first, id: id, created: CivilDate(created).timeText)
+    }
+
+    private init(format: Int, id: String, created: String) {
+        self.format = format
         self.id = id
-        self.created = CivilDate(created).timeText
+        self.created = created
+    }
+
+    /// The same store with this format, or with its own where that is higher.
+    func raised(to number: Int) -> StoreFormat {
+        StoreFormat(format: max(format, number), id: id, created: created)
     }
 
     package func encoded() -> [UInt8] {

@@ -10,6 +10,8 @@ public enum FaultScenario: String, CaseIterable, Sendable {
     case commitOpenFiles
     /// After a failed sync, so that all is copied.
     case commitCopies
+    /// Which stores the first tree node as a delta, so that the store gets another format.
+    case commitFirstDelta
     case forget, collectGarbage
     case restoreDirectory, restoreFile, restoreAll, abort
     case importTree
@@ -33,6 +35,7 @@ public enum FaultScenario: String, CaseIterable, Sendable {
 
     /// Makes three versions with tags and notes, and stages changes of every kind; then what the operation needs.
     public func prepare(_ fixture: StoreFixture, source: String) throws {
+        if self == .commitFirstDelta { return try FaultScenario.makeLargeDirectory(fixture) }
         try FaultScenario.makeVersions(fixture)
         try FaultScenario.stageChanges(fixture)
         switch self {
@@ -88,6 +91,16 @@ public enum FaultScenario: String, CaseIterable, Sendable {
         try fixture.commit("third") { $0.tags = FaultScenario.tag("three") }
     }
 
+    /// Makes a version with a directory of which little is staged.
+    private static func makeLargeDirectory(_ fixture: StoreFixture) throws {
+        for number: UInt8 in 10..<30 {
+            try fixture.write(TreePath(stringLiteral: "large/f\(number)"), [number])
+        }
+        try fixture.commit("first") { $0.tags = FaultScenario.tag("three") }
+        try fixture.write("large/f15", [1])
+        try fixture.remove("large/f20")
+    }
+
     private static func tag(_ text: String) -> [TagName] { (try? TagName(text)).map { [$0] } ?? [] }
 
     private static func stageChanges(_ fixture: StoreFixture) throws {
@@ -123,7 +136,7 @@ public enum FaultScenario: String, CaseIterable, Sendable {
         let overlay = workspace.overlay
         let first = try store.resolve("1")
         switch self {
-        case .commit, .commitCopies: try commit(fixture)
+        case .commit, .commitCopies, .commitFirstDelta: try commit(fixture)
         case .commitOpenFiles:
             let open = try fixture.upper("kept/open")
             let inode = UInt64(try Syscall.stat(at: open.fd, open.path).st_ino)

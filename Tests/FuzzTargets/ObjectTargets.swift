@@ -9,12 +9,38 @@ extension FuzzTarget {
             sum($0)
             return $0.encoded()
         },
+        FuzzTarget("delta", byteCountMax: 8192, problemWithDelta),
         .canonical("manifest") { bytes throws(ObjectError) in
             try Manifest(decoding: bytes)
         } encode: {
             $0.encoded()
         },
     ]
+
+    /// An input's first two bytes say how long the base is that comes next; the rest is a delta, or another node.
+    @Sendable
+    private static func problemWithDelta(_ bytes: [UInt8]) -> String? {
+        guard bytes.count >= 2 else { return nil }
+        let rest = bytes.dropFirst(2)
+        let base = Array(rest.prefix(Int(bytes[0]) << 8 | Int(bytes[1])))
+        let other = Array(rest.dropFirst(base.count))
+        if let problem = problem(with: other, from: base) { return problem }
+        guard let made = try? TreeNodeDelta.node(from: base, other) else { return nil }
+        if made.count > bytes.count + 16 { return "delta: more bytes than there were" }
+        guard (try? TreeNodeDelta.encoded(from: base, to: made)) != nil else {
+            return "delta: what was made has not the form of a node"
+        }
+        return problem(with: made, from: base)
+    }
+
+    /// What is wrong with the delta from one node to another, where there is one.
+    private static func problem(with node: [UInt8], from base: [UInt8]) -> String? {
+        guard let delta = try? TreeNodeDelta.encoded(from: base, to: node) else { return nil }
+        guard let again = try? TreeNodeDelta.node(from: base, delta) else {
+            return "delta: does not read what it wrote"
+        }
+        return again == node ? nil : "delta: another node after it was written and read"
+    }
 
     /// The encoding of all of these, taken by itself.
     static let cbor = canonical("cbor") { bytes throws(ObjectError) in

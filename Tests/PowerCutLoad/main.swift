@@ -34,7 +34,11 @@ func run(_ load: Load) throws {
     }
     try load.commit("many")
     try load.reopen()
-    try load.stage { try $0.write("last", load.bytes(5000)) }
+    // Most of the large directory stays as it is, so the catalog keeps a delta.
+    try load.stage { fixture in
+        try fixture.write("last", load.bytes(5000))
+        try fixture.write("many/7", load.bytes(50))
+    }
     try load.commit("last")
     try copiedUpFiles(load)
     // Without closing: what is on the disk now must be what the record says, the log of the catalog included.

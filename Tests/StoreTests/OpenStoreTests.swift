@@ -24,7 +24,7 @@ import Testing
     @Test func `a new store is empty, has an id and says when it was made`() throws {
         let store = try Store.open(at: try create(), .owning)
         #expect(try store.versions() == [])
-        #expect(store.format.format == StoreFormat.current)
+        #expect(store.format.format == StoreFormat.first)
         #expect(store.format.created == "2026-11-20T09:00:00Z")
         #expect(UUID(uuidString: store.format.id) != nil)
         #expect(try store.verify().isClean)
@@ -74,11 +74,11 @@ import Testing
 
     @Test func `a store of a newer format is left alone`() throws {
         let path = try create()
-        try write(#"{"format": 2, "id": "x", "created": "y", "more": []}"#, to: "\(path)/firn.json")
+        try write(#"{"format": 3, "id": "x", "created": "y", "more": []}"#, to: "\(path)/firn.json")
         let before = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
         let refused = error { _ = try Store.open(at: path, .owning) }
         #expect(refused?.code == .newerFormat)
-        #expect(refused?.message.contains("format 2") == true)
+        #expect(refused?.message.contains("format 3") == true)
         #expect(try FileManager.default.contentsOfDirectory(atPath: path).sorted() == before)
     }
 

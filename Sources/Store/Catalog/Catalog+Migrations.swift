@@ -55,6 +55,16 @@ extension Catalog {
                     ) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("3: tree nodes as deltas") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE deltas (
+                        digest BLOB PRIMARY KEY NOT NULL,
+                        base   BLOB NOT NULL,
+                        bytes  BLOB NOT NULL
+                    );
+                    """)
+        }
         return migrator
     }
 }

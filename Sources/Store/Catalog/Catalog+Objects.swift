@@ -4,18 +4,21 @@ internal import Objects
 
 // Tree nodes and the list of known blobs.
 extension Catalog {
-    /// - Throws: ``StoreError`` `.damaged` when there is no such node.
+    /// Bytes that have still to be compared with the digest.
+    ///
+    /// - Throws: ``StoreError`` `.damaged` when there is no such node, or when it is a delta that leads to none.
     func nodeBytes(_ digest: Digest) throws(StoreError) -> [UInt8] {
-        let bytes = try read { db in
-            try Data.fetchOne(
-                db.cachedStatement(sql: "SELECT bytes FROM nodes WHERE digest = ?"), arguments: [digest.data])
-        }
-        guard let bytes else {
+        try requiredNode(digest).bytes(of: digest)
+    }
+
+    /// - Throws: ``StoreError`` `.damaged` when there is no such node.
+    func requiredNode(_ digest: Digest) throws(StoreError) -> StoredNode {
+        guard let stored = try storedNode(digest) else {
             throw StoreError(
                 .damaged, "a tree node is missing from the catalog", subject: digest.hex,
                 hint: "firn verify lists every version and path it affects")
         }
-        return Array(bytes)
+        return stored
     }
 
     /// Stores one node outside of any version.
@@ -60,32 +63,50 @@ extension Catalog {
     /// What a mark did not reach.
     struct Unreached: Sendable {
         var nodes = 0
+        /// Nodes that it did not reach either, but that others are deltas of.
+        var bases = 0
         var blobs: [Digest] = []
     }
 
     func unreached(by mark: Mark) throws(StoreError) -> Unreached {
-        try read { db in
-            Unreached(
-                nodes: try Catalog.digests(in: "nodes", except: mark.nodes, db).count,
-                blobs: try Catalog.digests(in: "blobs", except: mark.blobs, db))
-        }
+        try read { db in try Catalog.unreached(by: mark, db) { _, _ in } }
     }
 
     /// Removes what the mark did not reach, in one transaction.
     func sweep(_ mark: Mark) throws(StoreError) -> Unreached {
         try write { db in
-            let nodes = try Catalog.digests(in: "nodes", except: mark.nodes, db)
-            for digest in nodes {
-                try db.cachedStatement(sql: "DELETE FROM nodes WHERE digest = ?").execute(
+            try Catalog.unreached(by: mark, db) { table, digest in
+                try db.cachedStatement(sql: "DELETE FROM \(table) WHERE digest = ?").execute(
                     arguments: [digest.data])
             }
-            let blobs = try Catalog.digests(in: "blobs", except: mark.blobs, db)
-            for digest in blobs {
-                try db.cachedStatement(sql: "DELETE FROM blobs WHERE digest = ?").execute(
-                    arguments: [digest.data])
-            }
-            return Unreached(nodes: nodes.count, blobs: blobs)
         }
+    }
+
+    /// - Parameter body: called with each row that was not reached, and its table.
+    private static func unreached(
+        by mark: Mark, _ db: Database, _ body: (_ table: String, Digest) throws -> Void
+    ) throws -> Unreached {
+        var unreached = Unreached()
+        let bases = try bases(ofDeltasIn: mark.nodes, db)
+        unreached.bases = bases.count { !mark.nodes.contains($0) }
+        for (table, kept) in [("deltas", mark.nodes), ("nodes", mark.nodes.union(bases))] {
+            let digests = try digests(in: table, except: kept, db)
+            unreached.nodes += digests.count
+            for digest in digests { try body(table, digest) }
+        }
+        unreached.blobs = try digests(in: "blobs", except: mark.blobs, db)
+        for digest in unreached.blobs { try body("blobs", digest) }
+        return unreached
+    }
+
+    /// The nodes without which others cannot be read.
+    private static func bases(ofDeltasIn kept: Set<Digest>, _ db: Database) throws -> Set<Digest> {
+        var bases: Set<Digest> = []
+        let rows = try Row.fetchCursor(db, sql: "SELECT digest, base FROM deltas")
+        while let row = try rows.next() {
+            if kept.contains(try Digest(column: row[0])) { bases.insert(try Digest(column: row[1])) }
+        }
+        return bases
     }
 
     private static func digests(

@@ -8,6 +8,8 @@ extension Catalog {
     struct Commit: Sendable {
         let manifest: Manifest
         let nodes: [Digest: [UInt8]]
+        /// How those of the nodes are kept that are not kept whole. The store's format must be one that has deltas.
+        var deltas: [Digest: NodeDelta] = [:]
         /// Blobs this version refers to that the catalog did not know, with their sizes.
         let blobs: [Digest: UInt64]
         var inodeNumbers: InodeNumberChanges = [:]
@@ -31,11 +33,7 @@ extension Catalog {
     private func store(_ commit: Commit) throws(StoreError) -> Version {
         try write { db in
             for tag in commit.tags where !commit.movesTags { try Catalog.requireFree(tag, db) }
-            let node = try db.cachedStatement(
-                sql: "INSERT OR IGNORE INTO nodes (digest, bytes) VALUES (?, ?)")
-            for (digest, bytes) in commit.nodes.sorted(by: { $0.key < $1.key }) {
-                try node.execute(arguments: [digest.data, Data(bytes)])
-            }
+            try Catalog.insert(commit.nodes, commit.deltas, db)
             let blob = try db.cachedStatement(sql: "INSERT OR IGNORE INTO blobs (digest, size) VALUES (?, ?)")
             for (digest, size) in commit.blobs.sorted(by: { $0.key < $1.key }) {
                 try blob.execute(arguments: [digest.data, Int64(clamping: size)])

@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// What a collection of garbage removed, or would.
 public struct GarbageSummary: Hashable, Sendable {
-    /// Tree nodes that no version and no workspace reaches.
+    /// Tree nodes that no version and no workspace reaches, and that none of those are kept as deltas of.
     public var nodes = 0
     /// Objects of the same kind, orphans among them.
     public var blobs = 0
@@ -38,7 +38,7 @@ extension Store {
             if !dryRun { try catalog.removeInodeNumbers(in: try goneDirectoriesWithNumbers()) }
             var summary = GarbageSummary()
             summary.nodes = rows.nodes
-            summary.keptNodes = mark.nodes.count
+            summary.keptNodes = mark.nodes.count + rows.bases
             summary.keptBlobs = mark.blobs.count
             let known = Set(rows.blobs)
             let dead = try blobs.all().filter { !mark.blobs.contains($0) }

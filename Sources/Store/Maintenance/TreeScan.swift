@@ -58,9 +58,10 @@ final class TreeScan {
     /// - Returns: nil for a bad one, of which a problem tells.
     private func read(_ digest: Digest) throws(StoreError) -> TreeNode? {
         do throws(StoreError) {
-            let bytes = try catalog.nodeBytes(digest)
+            let stored = try catalog.requiredNode(digest)
+            let bytes = try stored.bytes(of: digest)
             guard Digest.of(bytes) == digest else {
-                fail(digest, "the tree node's bytes do not match its digest")
+                fail(digest, "the tree node's bytes do not match its digest" + TreeScan.explanation(stored))
                 return nil
             }
             do throws(ObjectError) { return try TreeNode(decoding: bytes) } catch { throw StoreError(error) }
@@ -69,6 +70,13 @@ final class TreeScan {
             fail(digest, error.message)
             return nil
         }
+    }
+
+    /// What is to be said of how a bad node is kept.
+    private static func explanation(_ stored: StoredNode) -> String {
+        guard case .delta(let delta, let baseBytes) = stored else { return "" }
+        let isDamaged = baseBytes.map { Digest.of($0) != delta.base } ?? true
+        return "; it is kept as a delta of \(delta.base.hex)" + (isDamaged ? ", which is damaged" : "")
     }
 
     private func compare(_ node: TreeNode, _ digest: Digest) {

@@ -225,8 +225,11 @@ private struct Sealing {
         try store.sync(linked + walk.copied, isWhole: !walk.kept.isEmpty)
         try workspace.syncNext(store.lostWrites)
         let new = walk.referenced.filter { !known.contains($0.key) }
+        var nodes = prepared.deltas
+        try nodes.add(walk.editor, store.catalog)
+        if !nodes.deltas.isEmpty { try store.raiseFormat(to: StoreFormat.deltas) }
         let commit = Catalog.Commit(
-            manifest: manifest, nodes: walk.editor.newNodes, blobs: new,
+            manifest: manifest, nodes: walk.editor.newNodes, deltas: nodes.deltas, blobs: new,
             inodeNumbers: walk.numbering.changes, newBytes: new.values.reduce(0) { $0 &+ $1 },
             tags: request.tags, movesTags: request.movesTags,
             pins: request.pins)

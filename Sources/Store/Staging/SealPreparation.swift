@@ -17,6 +17,8 @@ struct SealPreparation {
     /// What was asked of the catalog.
     private(set) var known: Set<Digest> = []
     private(set) var unknown: Set<Digest> = []
+    /// How new tree nodes are to be kept.
+    private(set) var deltas = NodeDeltas()
     /// Where a backing inode was seen: the directory that it is, or that holds it.
     private var owners: [UInt64: TreePath] = [:]
     /// Whether `next/` says that names may have been given.
@@ -42,6 +44,7 @@ struct SealPreparation {
                 owners[part.inode] = path
                 for inode in part.inodes { owners[inode] = path }
             }
+            try deltas.add(walk.editor, store.catalog)
             try askForKnown()
             try giveNames()
             try store.sync(Array(linked.keys))

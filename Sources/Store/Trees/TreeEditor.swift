@@ -25,6 +25,8 @@ public struct TreeEditor {
     private let trees: TreeStore
     /// Nodes made here, by digest; they are not in the catalog yet.
     public private(set) var newNodes: [Digest: [UInt8]] = [:]
+    /// Of a new node, the one that stood in its place in the directory that was edited, as far as one did.
+    public private(set) var predecessors: [Digest: Digest] = [:]
 
     public init(_ trees: TreeStore) {
         self.trees = trees
@@ -43,6 +45,7 @@ public struct TreeEditor {
         }
         let root = try finish(&build)
         newNodes.merge(build.nodes) { first, _ in first }
+        predecessors.merge(build.predecessors) { first, _ in first }
         return root
     }
 
@@ -61,6 +64,7 @@ public struct TreeEditor {
         if let level, node.level != level {
             throw StoreError(.damaged, "a tree node is at the wrong level", subject: digest.hex)
         }
+        build.enter(digest, level: node.level)
         switch node {
         case .leaf(let entries): merge(changes, into: entries, in: &build)
         case .inner(let level, let children):
@@ -123,6 +127,22 @@ private struct Build {
     /// Index i holds the open node of level i + 1.
     private var children: [[TreeNode.Child]] = []
     private(set) var nodes: [Digest: [UInt8]] = [:]
+    private(set) var predecessors: [Digest: Digest] = [:]
+    /// By level, the node of the base that items come from just now.
+    private var sources: [Digest?] = []
+    /// By level, the node of the base that the first item of the open node came from.
+    private var origins: [Digest?] = []
+
+    /// What is appended from now on comes from this node of the base.
+    mutating func enter(_ digest: Digest, level: Int) {
+        while sources.count <= level { sources.append(nil) }
+        sources[level] = digest
+    }
+
+    private mutating func begin(level: Int) {
+        while origins.count <= level { origins.append(nil) }
+        origins[level] = level < sources.count ? sources[level] : nil
+    }
 
     /// Whether all levels below `level` have just been cut.
     func isAtCut(below level: Int) -> Bool {
@@ -130,6 +150,7 @@ private struct Build {
     }
 
     mutating func append(_ entry: TreeEntry) {
+        if entries.isEmpty { begin(level: 0) }
         entries.append(entry)
         if entries.count == TreeNode.itemCountMax || NameHash.ends(entry.name, level: 0) { cutLeaf() }
     }
@@ -137,6 +158,7 @@ private struct Build {
     /// - Parameter level: the level of the node that will hold `child`.
     mutating func append(_ child: TreeNode.Child, level: Int) {
         while children.count < level { children.append([]) }
+        if children[level - 1].isEmpty { begin(level: level) }
         children[level - 1].append(child)
         if children[level - 1].count == TreeNode.itemCountMax || NameHash.ends(child.lastName, level: level) {
             cutInner(level)
@@ -175,6 +197,9 @@ private struct Build {
         let bytes = node.encoded()
         let digest = Digest.of(bytes)
         nodes[digest] = bytes
+        if node.level < origins.count, let origin = origins[node.level], origin != digest {
+            predecessors[digest] = origin
+        }
         return TreeNode.Child(
             lastName: lastName, digest: digest, count: node.count, files: node.files, bytes: node.bytes)
     }

@@ -92,6 +92,34 @@ import Testing
         #expect(removed.newNodes.count <= 4)
     }
 
+    @Test func `a new node knows the one in whose place it comes`() throws {
+        let trees = MemoryTrees()
+        let base = try trees.build((0..<50_000).map { TreeEntry.file(FileName("f\($0)"), $0) })
+        var editor = TreeEditor(trees.store)
+        let changes: [FileName: TreeChange] = [
+            FileName("f31415"): .set(.file(FileName("f31415"), -1)), FileName("f271"): .remove,
+            FileName("new"): .set(.file(FileName("new"), 1)),
+        ]
+        let edited = try editor.edit(base.digest, changes)
+        #expect(editor.newNodes.count > 3)
+        #expect(editor.predecessors[edited.digest] == base.digest)
+        #expect(Set(editor.predecessors.keys) == Set(editor.newNodes.keys))
+        for (digest, predecessor) in editor.predecessors {
+            let node = try TreeNode(decoding: try #require(editor.newNodes[digest]))
+            let before = try trees.store.node(predecessor)
+            #expect(before.level == node.level)
+            // One entry more or less, in the same place.
+            let delta = try TreeNodeDelta.encoded(from: before.encoded(), to: node.encoded())
+            #expect(delta.count < 500)
+        }
+    }
+
+    @Test func `what is built from nothing comes in no place`() throws {
+        var editor = TreeEditor(MemoryTrees().store)
+        _ = try editor.edit(nil, [FileName("a"): .set(.file(FileName("a"), 1))])
+        #expect(editor.predecessors.isEmpty)
+    }
+
     @Test func `a directory of one node is that node`() throws {
         let entries = (0..<9).map { TreeEntry.file(FileName("f\($0)"), $0) }
         let summary = try MemoryTrees().build(entries)
