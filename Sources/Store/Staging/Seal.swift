@@ -72,15 +72,6 @@ struct SealWalk {
         numbering = InodeNumbering(store, workspace)
     }
 
-    /// Reads the new trees, whose nodes are not in the catalog yet, beside the old ones.
-    var trees: TreeStore {
-        let (nodes, catalog) = (editor.newNodes, store.catalog)
-        return TreeStore { digest throws(StoreError) in
-            if let bytes = nodes[digest] { return bytes }
-            return try catalog.nodeBytes(digest)
-        }
-    }
-
     /// Walks everything and returns the entry of the new root.
     mutating func run() throws(StoreError) -> TreeEntry {
         guard let root = try walk() else { preconditionFailure("only a walk ahead leaves out") }
@@ -235,7 +226,7 @@ struct SealWalk {
         guard let kind = EntryKind(mode: found.status.st_mode) else {
             throw StoreError(.damaged, "a file of unknown type", subject: path.display)
         }
-        let size = UInt64(found.status.st_size)
+        var (found, size) = (found, UInt64(found.status.st_size))
         switch kind {
         case .directory: preconditionFailure("a level of its own")
         case .file:
@@ -243,6 +234,7 @@ struct SealWalk {
             if isAhead {
                 var isLeftOut = try noteUnhashed(name, found, in: level)
                 if !isLeftOut { isLeftOut = try isInUse(found, at: place) }
+                if !isLeftOut { isLeftOut = try hasChanged(found, at: place) }
                 if isLeftOut {
                     level.leaveOut()
                     return nil
@@ -259,6 +251,9 @@ struct SealWalk {
             let use = isAhead ? Use.none : try use(of: found, at: place)
             if use == .writing {
                 return try openFile(name, found, at: place, path: path, in: &level)
+            }
+            if !isAhead, try hasChanged(found, at: place), let now = try workspace.overlay.probe(place) {
+                (found, size) = (now, UInt64(now.status.st_size))
             }
             let digest = try closedFile(found, at: place)
             level.part.referenced[digest] = size
@@ -306,6 +301,15 @@ struct SealWalk {
         if workspace.tracker.isOpen(found.file.inode) { return true }
         if found.reference != nil, found.status.st_size == 0 { return false }
         return try use(of: found, at: place) != .none
+    }
+
+    /// Whether a file is another than when it was found. Who had it open then may have written to it and closed it
+    /// before it was asked who has: the gate does not hold such writes up.
+    private func hasChanged(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
+        let now = try system("look at", place.display) { () throws(Errno) in
+            try Syscall.stat(at: place.fd, place.path)
+        }
+        return DigestCache.Key(now) != DigestCache.Key(found.status)
     }
 
     /// What programs may still do with a file.

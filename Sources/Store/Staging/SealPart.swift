@@ -78,4 +78,13 @@ extension SealWalk {
         let size: UInt64
         let isTorn: Bool
     }
+
+    /// Reads the new trees, whose nodes are not in the catalog yet, beside the old ones.
+    var trees: TreeStore {
+        let (nodes, catalog) = (editor.newNodes, store.catalog)
+        return TreeStore { digest throws(StoreError) in
+            if let bytes = nodes[digest] { return bytes }
+            return try catalog.nodeBytes(digest)
+        }
+    }
 }

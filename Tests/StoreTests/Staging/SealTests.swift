@@ -219,6 +219,25 @@ import Testing
         #expect(seen == [true, true, false, false])
     }
 
+    @Test func `a file that is written to and closed between two looks at it is sealed as it is then`() throws
+    {
+        let fixture = try StoreFixture()
+        let place = try fixture.write("log", hello)
+        let more = hello + [1, 2, 3]
+        // It has been found, and is about to be asked for its users.
+        fixture.faults.once(at: FaultPoint(.open, in: "openForReading(_:)")) {
+            guard let file = try? Syscall.open(at: place.fd, place.path, O_WRONLY) else { return }
+            _ = try? [UInt8]([1, 2, 3]).withUnsafeBytes { try Syscall.write(file.fd, $0, at: 5) }
+            withExtendedLifetime(file) {}
+        }
+        var walk = SealWalk(fixture.workspace, fixture.store, .include)
+        let root = try fixture.faults.during { try walk.run() }
+        let entry = try #require(try walk.trees.entry(at: "log", below: root))
+        #expect(entry.blob == Digest.of(more))
+        #expect(entry.size == 8)
+        #expect(walk.referenced == [Digest.of(more): 8])
+    }
+
     @Test func `a file with two names, closed while it is sealed, is no object under one of them`() throws {
         let fixture = try StoreFixture()
         let place = try fixture.write("a", hello)
