@@ -205,6 +205,8 @@ int firn_unmount(const char *path, int detach) {
     return umount2(path, (detach ? MNT_DETACH : 0) | UMOUNT_NOFOLLOW);
 }
 
+int firn_abort_mount(const char *path) { return umount2(path, MNT_FORCE | UMOUNT_NOFOLLOW); }
+
 static void termination_signals(sigset_t *set) {
     sigemptyset(set);
     sigaddset(set, SIGTERM);

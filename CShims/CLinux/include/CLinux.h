@@ -62,6 +62,8 @@ int firn_change_flags(int fd, uint32_t flags, uint32_t mask);
 
 // man 2 umount2; detach is MNT_DETACH.
 int firn_unmount(const char *path, int detach);
+// The same with MNT_FORCE: a FUSE connection ends, also where the mount is in use and stays.
+int firn_abort_mount(const char *path);
 // Blocks SIGTERM, SIGINT and SIGHUP, and no other signal, for every thread made afterwards; ignores SIGPIPE and
 // SIGIO.
 int firn_block_termination(void);

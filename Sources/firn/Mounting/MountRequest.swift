@@ -73,6 +73,7 @@ struct MountRequest {
         let opened = try Store.open(at: store, .reading)
         let path = opened.path
         try opened.close()
+        try KilledDaemon.end(of: path)
         if let owner = try MountRequest.owner(of: path) {
             throw StoreError(
                 .busy, "the store is mounted already", subject: path,

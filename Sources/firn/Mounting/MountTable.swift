@@ -7,6 +7,8 @@ import SystemPackage
 struct MountTable {
     struct Entry: Hashable {
         let mountpoint: [UInt8]
+        /// Of the device number.
+        let deviceMinor: Int
         /// `fuse.firn`, `ext4`.
         let type: String
         /// For a Firn mount its store.
@@ -33,8 +35,9 @@ struct MountTable {
             guard fields.count > 6, let dash = fields[6...].firstIndex(of: [UInt8(ascii: "-")]),
                 fields.count > dash + 2
             else { return nil }
+            let device = String(decoding: fields[2], as: UTF8.self).split(separator: ":")
             return Entry(
-                mountpoint: MountTable.unescape(fields[4]),
+                mountpoint: MountTable.unescape(fields[4]), deviceMinor: device.last.flatMap { Int($0) } ?? 0,
                 type: String(decoding: fields[dash + 1], as: UTF8.self),
                 source: MountTable.unescape(fields[dash + 2]))
         }
