@@ -161,7 +161,7 @@ extension fuse_entry_param {
         ino = entry.node.value
         attr = stat(entry.attributes)
         attr_timeout = entry.lifetime.seconds
-        entry_timeout = entry.lifetime.seconds
+        entry_timeout = entry.nameLifetime.seconds
     }
 }
 

@@ -113,6 +113,7 @@ public struct Entry: Sendable {
     public let node: NodeID
     public let attributes: Attributes
     public let lifetime: Lifetime
+    public let nameLifetime: Lifetime
 }
 
 /// How long the kernel may keep an answer.

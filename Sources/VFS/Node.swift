@@ -31,8 +31,11 @@ class Node: @unchecked Sendable {
 
     var isDirectory: Bool { kind == .directory }
 
-    /// How long the kernel may keep the name and attributes.
+    /// How long the kernel may keep its attributes.
     var lifetime: Lifetime { .unlimited }
+
+    /// The same of its name alone.
+    var nameLifetime: Lifetime { lifetime }
 
     func attributes() throws(VFSError) -> Attributes { throw .stale }
 

@@ -26,6 +26,8 @@ extension Session {
             request.answerChange("open", isSlow: isSlow) { (reply) throws(VFSError) in
                 var info = known
                 let opened = try request.fileSystem.open(NodeID(node), mode, by: caller)
+                // From now on the kernel is to ask for them.
+                request.session.refreshAttributes(NodeID(node))
                 if known.flags & O_DSYNC != 0 { try request.fileSystem.settle(opened.handle) }
                 reply.opened(opened, &info)
             }
@@ -47,7 +49,6 @@ extension Session {
         table.release = { request, node, info in
             guard let request = Request(request), let info else { return }
             request.fileSystem.release(HandleID(info.pointee.fh))
-            if OpenMode(flags: info.pointee.flags).writes { request.session.refreshAttributes(NodeID(node)) }
             request.answer("release") { $0.done() }
         }
         table.flush = { request, _, info in

@@ -32,7 +32,9 @@ extension FileSystem {
         do throws(VFSError) {
             let attributes = try node.attributes()
             guard table.retain(node) else { return nil }
-            return Entry(node: node.id, attributes: attributes, lifetime: node.lifetime)
+            return Entry(
+                node: node.id, attributes: attributes, lifetime: node.lifetime,
+                nameLifetime: node.nameLifetime)
         } catch {
             let hasLeft = node.holder == nil && table.node(node.id) == nil
             table.dropIfUnused(node)

@@ -146,14 +146,13 @@ final class StagingNode: Node, @unchecked Sendable {
         set { flagBits.store(newValue.rawValue, ordering: .relaxed) }
     }
 
-    /// A file that was given set-id bits while the kernel writes to it without asking loses them by such a write, and
-    /// nobody says so.
+    /// None while somebody can write to a file without the daemon: through a mapping the kernel does not notice either,
+    /// and a file that was given set-id bits meanwhile loses them by a write, and nobody says so.
     override var lifetime: Lifetime {
-        tree.lock.withLock { _ in
-            let mode = lastAttributes?.mode ?? 0
-            return mode & 0o6000 != 0 && file?.backing != nil ? .none : .unlimited
-        }
+        tree.lock.withLock { _ in writeCount > 0 && file?.backing != nil ? .none : .unlimited }
     }
+
+    override var nameLifetime: Lifetime { .unlimited }
 
     override func attributes() throws(VFSError) -> Attributes { try tree.attributes(of: self) }
 

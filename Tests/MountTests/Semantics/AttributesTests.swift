@@ -37,6 +37,39 @@ struct AttributesTests {
     }
 
     @Test
+    func `what is written through a mapping shows in the time at once, also while it is closed`() throws {
+        try MountedStore.with { mount in
+            try mount.write("staging/f", String(repeating: "x", count: 8192))
+            for round in 0..<200 {
+                try Syscall.changeTimes(
+                    at: AT_FDCWD, mount.place("staging/f"), access: nil,
+                    modification: .at(Timestamp(seconds: Int64(round), nanoseconds: 0)))
+                #expect(try mount.status("staging/f").st_mtim.tv_sec == round)
+                let file = try mount.open("staging/f", O_RDWR)
+                let memory = try #require(mmap(nil, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0))
+                memory.storeBytes(of: UInt8(truncatingIfNeeded: round), as: UInt8.self)
+                munmap(memory, 8192)
+                #expect(try file.status.st_mtim.tv_sec > 1_000_000)
+                withExtendedLifetime(file) {}
+            }
+            // Closed, and the daemon may not know yet.
+            for _ in 0..<200 {
+                try mount.write("staging/g", "x")
+                try Syscall.changeTimes(
+                    at: AT_FDCWD, mount.place("staging/g"), access: nil,
+                    modification: .at(Timestamp(seconds: 5, nanoseconds: 0)))
+                do {
+                    let file = try mount.open("staging/g", O_RDWR)
+                    let memory = try #require(mmap(nil, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0))
+                    memory.storeBytes(of: 7, as: UInt8.self)
+                    munmap(memory, 4096)
+                }
+                #expect(try mount.status("staging/g").st_mtim.tv_sec > 1_000_000)
+            }
+        }
+    }
+
+    @Test
     func `times of any century are those of the filesystem below, staged and sealed`() throws {
         try MountedStore.with { mount in
             // ext4 ends in 1901 and 2446; nanoseconds in 64 bits would in 1677 and 2262.
