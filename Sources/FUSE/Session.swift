@@ -58,7 +58,15 @@ public final class Session: @unchecked Sendable {
         resuming descriptor: Int32, _ fileSystem: FileSystem, _ options: MountOptions, record: MountRecord,
         logger: Logger
     ) throws(StoreError) {
-        try self.init(fileSystem, options, logger) { _ in descriptor }
+        try self.init(fileSystem, options, logger) { _ throws(StoreError) in
+            // libfuse closes the one it has.
+            let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+            guard own >= 0 else {
+                throw StoreError(
+                    Errno(rawValue: errno), doing: "take over the connection", subject: options.mountpoint)
+            }
+            return own
+        }
         isResumed = true
         guard firn_channel_resume(channel, record.firstRequest) == 0 else {
             throw StoreError(

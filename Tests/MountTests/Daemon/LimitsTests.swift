@@ -47,19 +47,19 @@ struct LimitsTests {
     @Test
     func `far more files can be open than the daemon may have descriptors`() throws {
         try MountedStore.with { mount in
-            for index in 0..<600 { try mount.write("staging/sealed\(index)", "s\(index)") }
+            for index in 0..<400 { try mount.write("staging/sealed\(index)", "s\(index)") }
             try mount.commit()
             // The daemon asks for its limit when the first file is opened.
             try mount.remount()
             try limit(mount, more: 160)
-            let files = try (0..<600).map { index in
+            let files = try (0..<400).map { index in
                 try mount.open("staging/f\(index)", O_CREAT | O_RDWR)
             }
-            let sealed = try (0..<300).map { index in
+            let sealed = try (0..<200).map { index in
                 try mount.open("versions/1/sealed\(index)", O_RDONLY)
             }
             for (index, file) in files.enumerated() { try file.write("\(index) written", at: 0) }
-            for index in stride(from: 0, to: 600, by: 7) {
+            for index in stride(from: 0, to: 400, by: 7) {
                 #expect(try files[index].read(20) == "\(index) written")
                 #expect(try sealed[index / 2].read(20) == "s\(index / 2)")
                 #expect(try files[index].status.st_size == "\(index) written".utf8.count)
@@ -68,23 +68,23 @@ struct LimitsTests {
                 #expect(try Syscall.seek(sealed[index / 2].fd, to: .data, from: 0) == 0)
             }
             // Truncated and allocated by handle, under other names, and without one.
-            try Syscall.truncate(files[599].fd, to: 3)
-            try Syscall.allocate(files[598].fd, mode: 0, offset: 0, length: 8192)
-            #expect(try files[598].status.st_size == 8192)
-            try mount.rename("staging/f597", "staging/renamed")
-            try Syscall.sync(files[597].fd)
-            try mount.unlink("staging/f596")
-            try mount.rename("staging/f594", "staging/f595")
-            for index in [595, 596] {
+            try Syscall.truncate(files[399].fd, to: 3)
+            try Syscall.allocate(files[398].fd, mode: 0, offset: 0, length: 8192)
+            #expect(try files[398].status.st_size == 8192)
+            try mount.rename("staging/f397", "staging/renamed")
+            try Syscall.sync(files[397].fd)
+            try mount.unlink("staging/f396")
+            try mount.rename("staging/f394", "staging/f395")
+            for index in [395, 396] {
                 #expect(try files[index].status.st_nlink == 0)
                 try files[index].write("gone", at: 0)
                 #expect(try files[index].read(4) == "gone")
                 try Syscall.sync(files[index].fd)
             }
             // Nor are descriptors needed for those without a name: the supervisor's next daemon has one for them.
-            let nameless = try (0..<150).map { _ in try mount.open("staging", Syscall.nameless | O_RDWR) }
-            for index in 200..<350 { try mount.unlink("staging/f\(index)") }
-            for (index, file) in (nameless + files[200..<350]).enumerated() {
+            let nameless = try (0..<100).map { _ in try mount.open("staging", Syscall.nameless | O_RDWR) }
+            for index in 200..<300 { try mount.unlink("staging/f\(index)") }
+            for (index, file) in (nameless + files[200..<300]).enumerated() {
                 try file.write("nameless \(index)", at: 0)
                 #expect(try file.read(20).hasPrefix("nameless \(index)"))
                 #expect(try file.status.st_nlink == 0)
@@ -93,8 +93,8 @@ struct LimitsTests {
             // Open for writing, so copied by the seal; and they go on.
             try mount.commit()
             #expect(try mount.read("versions/2/f100") == "100 written")
-            #expect(try mount.read("versions/2/f599") == "599")
-            #expect(try mount.read("versions/2/renamed") == "597 written")
+            #expect(try mount.read("versions/2/f399") == "399")
+            #expect(try mount.read("versions/2/renamed") == "397 written")
             try files[100].write("CHANGED", at: 0)
             #expect(try mount.read("staging/f100").hasPrefix("CHANGED"))
             #expect(try mount.read("versions/2/f100") == "100 written")
