@@ -150,6 +150,7 @@ extension Lifetime {
     var seconds: Double {
         switch self {
         case .unlimited: 10 * 365 * 86_400
+        case .moment: 0.001
         case .none: 0
         }
     }

@@ -112,7 +112,7 @@ public struct Caller: Hashable, Sendable {
 public struct Entry: Sendable {
     public let node: NodeID
     public let attributes: Attributes
-    public let lifetime: Lifetime
+    public internal(set) var lifetime: Lifetime
     public let nameLifetime: Lifetime
 }
 
@@ -120,6 +120,8 @@ public struct Entry: Sendable {
 public enum Lifetime: Hashable, Sendable {
     /// Until it is told otherwise: what cannot change, or changes only through the kernel itself.
     case unlimited
+    /// Long enough for what the kernel does at once.
+    case moment
     /// Must be asked again.
     case none
 }

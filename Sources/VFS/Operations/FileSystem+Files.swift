@@ -55,7 +55,12 @@ extension FileSystem {
         _ node: Node, _ handle: FileHandle, by caller: Caller
     ) throws(VFSError) -> (Entry, OpenedFile) {
         let mode = OpenMode(reads: true, writes: true, truncates: false)
-        do throws(VFSError) { return (try entry(node), opened(handle, mode, by: caller)) } catch {
+        do throws(VFSError) {
+            var entry = try entry(node)
+            // The kernel looks at them once more before the open is done.
+            if entry.lifetime == .none { entry.lifetime = .moment }
+            return (entry, opened(handle, mode, by: caller))
+        } catch {
             handle.release()
             throw error
         }

@@ -37,7 +37,10 @@ extension StagingTree {
         of directory: StagingNode, _ places: [NodeID: [(name: FileName, node: Node)]], _ links: inout Links,
         _ stale: inout [Stale]
     ) throws(VFSError) {
-        for (name, child) in places[directory.id] ?? [] {
+        var held = places[directory.id] ?? []
+        // More than tree nodes are kept decoded for are looked up in order, so that each is decoded once.
+        if held.count > 100_000 { held.sort { $0.name < $1.name } }
+        for (name, child) in held {
             guard let node = child as? StagingNode else { continue }
             if directory.isUpper, let upper = try probe(try place(directory, name)) {
                 node.adopt(upper)
