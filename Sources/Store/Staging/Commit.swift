@@ -63,7 +63,12 @@ extension Store {
                     }
                     opened()
                     protect(sealed.objects)
-                    temporary.discardLater(sealed.rubbish)
+                    // On a small disk the next who writes may need its room.
+                    if sealed.changedCount < Store.promptlyDiscarded {
+                        temporary.discard(sealed.rubbish)
+                    } else {
+                        temporary.discardLater(sealed.rubbish)
+                    }
                     return CommitOutcome(
                         version: sealed.version, changedCount: sealed.changedCount, kept: sealed.kept,
                         pauseMilliseconds: pause / .milliseconds(1))
@@ -87,6 +92,9 @@ extension Store {
             for digest in small { try? blobs.protect(digest) }
         }
     }
+
+    /// How many entries of an old `upper/` are removed before the answer.
+    private static let promptlyDiscarded = 1000
 
     /// Bytes of an object that is not to be hashed once more if that can be helped.
     private static let promptlyProtected: UInt64 = 1 << 20

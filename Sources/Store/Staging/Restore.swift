@@ -19,7 +19,7 @@ extension Store {
                 return rubbish
             }
             opened()
-            temporary.discardLater(rubbish)
+            temporary.discard(rubbish)
         }
     }
 
@@ -74,7 +74,7 @@ extension Store {
         var rubbish: [RawPath] = []
         defer {
             opened()
-            for name in rubbish { temporary.discardLater(name) }
+            for name in rubbish { temporary.discard(name) }
         }
         try workspace.gate.close { () throws(StoreError) in
             if !force { try requireNothingStaged(workspace, at: paths) }
