@@ -164,6 +164,7 @@ struct SealWalk {
         _ found: UpperEntry, at place: Place, path: TreePath, _ directory: InodeNumbering.Directory,
         depth: Int
     ) throws(StoreError) -> Level {
+        // Without a descriptor to spare it is found by the way there, and what is wrong with it shows then.
         let here = depth < SealWalk.openDepthMax ? (try? place.opened()) ?? place : place
         let status = DigestCache.Key(found.status)
         if !isAhead, var part = parts[path], part.status == status, part.directory.number == directory.number

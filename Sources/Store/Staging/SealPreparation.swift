@@ -85,7 +85,7 @@ struct SealPreparation {
         defer { linked = given.withLock { $0 } }
         try Parallel.forEach(gifts) { [store, workspace] gifts throws(StoreError) in
             guard let directory = try? gifts.directory.opened() else {
-                // It has another name by now, or none.
+                // It has another name by now, or none, or cannot be opened just now: the seal looks at it again.
                 return workspace.tracker.changed(gifts.inode)
             }
             for file in gifts.files {
@@ -161,9 +161,8 @@ struct SealPreparation {
         workspace.tracker.endLinking()
         // Last of all, and not while a name is left: by it the next start knows that there may be some. Files that stay
         // staged may have a second name in it, which `stat` would count.
-        if isUndone, hasBegun || !others.isEmpty {
-            try? RemoveTree.remove(Workspace.nextName, at: workspace.directory)
-        }
+        // One that cannot be removed is removed by the next commit or start.
+        if isUndone { try? RemoveTree.remove(Workspace.nextName, at: workspace.directory) }
     }
 }
 
