@@ -54,6 +54,13 @@ import Testing
         #expect(try fixture.store.verify().isClean)
     }
 
+    @Test func `a commit that fails leaves an open file with one name`() throws {
+        let (place, _) = try open("log", [1])
+        fixture.faults.fail(at: FaultPoint(.begin, in: "store(_:)"), with: .ioError)
+        #expect(code { _ = try commit(.include) } != nil)
+        #expect(try Syscall.stat(at: place.fd, place.path).st_nlink == 1)
+    }
+
     @Test func `a file that changes while it is captured is recorded as torn`() throws {
         let (place, _) = try open("log", [3])
         fixture.faults.once(at: FaultPoint(.link, in: "adopt(_:as:)")) {
