@@ -128,6 +128,11 @@ long firn_seek_hole(int fd, long offset) { return lseek(fd, offset, SEEK_HOLE); 
 
 int firn_start_writeback(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
 
+int firn_writeback_error(int fd) {
+    // One byte where no file has any, so that there is nothing to wait for. See: linux/fs/sync.c, sync_file_range
+    return sync_file_range(fd, LONG_MAX - 1, 1, SYNC_FILE_RANGE_WAIT_BEFORE);
+}
+
 void firn_yield_to_others(void) {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };
     // To lower one's own is always allowed, and where it fails the work is done all the same.

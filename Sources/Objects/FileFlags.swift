@@ -68,6 +68,7 @@ extension TreeEntry {
             let value = xattrs.first(where: { $0.name == ExtendedAttribute.flagsName })?.value
         else { return [] }
         var reader = CBORReader(value)
+        // One that is no number says nothing.
         guard let bits = try? reader.unsigned(as: UInt32.self) else { return [] }
         return FileFlags(rawValue: bits).intersection(.all(of: kind))
     }

@@ -22,11 +22,7 @@ struct ControlDirectoryTests {
         _ bytes: [UInt8], request: UInt64 = 1, isRepeated: Bool = false,
         to commit: @escaping @Sendable ([UInt8], VFS.Caller, () -> UInt64?) -> ControlWrite
     ) throws {
-        let files = ControlFiles(
-            status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: commit, commitWasCutShort: {})
-        let fileSystem = try FileSystem(
-            store: fixture.store, workspace: fixture.workspace, control: files, owner: Owner(uid: 0, gid: 0),
-            started: fixture.clock.now(), record: record)
+        let fileSystem = try fixture.fileSystem(record: record, commit: commit)
         let caller = Caller(uid: 0, gid: 0, pid: 1, umask: 0, request: request, isRepeated: isRepeated)
         let directory = try fileSystem.lookup(.root, FileName(literal: ".firn")).node
         let file = try fileSystem.lookup(directory, FileName(literal: "commit")).node

@@ -8,7 +8,6 @@ import Testing
 
 /// What sealed directories hold beside directories, which is made anew for each request.
 struct MemberTests {
-    private static let caller = Caller(uid: 0, gid: 0, pid: 1, umask: 0)
     private static let reading = OpenMode(reads: true, writes: false, truncates: false)
     private let fixture: StoreFixture
     private let memory: SharedMemory
@@ -23,15 +22,6 @@ struct MemberTests {
         memory = try SharedMemory(creating: "firn-test", byteCount: MountRecord.byteCount)
     }
 
-    private func fileSystem() throws -> FileSystem {
-        let nothing = ControlFiles(
-            status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: { _, _, _ in .incomplete },
-            commitWasCutShort: {})
-        return try FileSystem(
-            store: fixture.store, workspace: fixture.workspace, control: nothing,
-            owner: Owner(uid: 0, gid: 0), started: fixture.clock.now(), record: try MountRecord(in: memory))
-    }
-
     private func name(_ text: String) -> FileName { FileName(unchecked: Array(text.utf8)) }
 
     private func directory(_ fileSystem: FileSystem) throws -> NodeID {
@@ -41,7 +31,7 @@ struct MemberTests {
     }
 
     private func bytes(_ node: NodeID, in fileSystem: FileSystem) throws -> [UInt8] {
-        let file = try fileSystem.open(node, MemberTests.reading, by: MemberTests.caller).handle
+        let file = try fileSystem.open(node, MemberTests.reading, by: .root).handle
         defer { fileSystem.release(file) }
         return try bytes(file, in: fileSystem)
     }
@@ -63,7 +53,7 @@ struct MemberTests {
     }
 
     @Test func `files are found by their numbers and take no memory`() throws {
-        let fileSystem = try fileSystem()
+        let fileSystem = try fixture.fileSystem(record: MountRecord(in: memory))
         let directory = try directory(fileSystem)
         let before = fileSystem.counts.nodes
         var nodes: [NodeID] = []
@@ -88,7 +78,7 @@ struct MemberTests {
     }
 
     @Test func `the directory stays as long as the kernel knows one of its files`() throws {
-        let fileSystem = try fileSystem()
+        let fileSystem = try fixture.fileSystem(record: MountRecord(in: memory))
         let directory = try directory(fileSystem)
         let file = try fileSystem.lookup(directory, name("7")).node
         let other = try fileSystem.lookup(directory, name("8")).node
@@ -103,11 +93,11 @@ struct MemberTests {
     }
 
     @Test func `the next daemon finds them, and goes on with those that are open`() throws {
-        let before = try fileSystem()
+        let before = try fixture.fileSystem(record: MountRecord(in: memory))
         let directory = try directory(before)
         let node = try before.lookup(directory, name("500")).node
-        let open = try before.open(node, MemberTests.reading, by: MemberTests.caller).handle
-        let after = try fileSystem()
+        let open = try before.open(node, MemberTests.reading, by: .root).handle
+        let after = try fixture.fileSystem(record: MountRecord(in: memory))
         let stale = try after.resume().stale
         #expect(stale.count == 1)
         #expect(try bytes(node, in: after) == [249, 1])

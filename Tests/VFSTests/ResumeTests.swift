@@ -8,7 +8,6 @@ import Testing
 
 /// A file system that goes on where another ended, without a kernel.
 struct ResumeTests {
-    private static let caller = Caller(uid: 0, gid: 0, pid: 1, umask: 0)
     private let fixture: StoreFixture
     private let memory: SharedMemory
 
@@ -17,47 +16,38 @@ struct ResumeTests {
         memory = try SharedMemory(creating: "firn-test", byteCount: MountRecord.byteCount)
     }
 
-    private func fileSystem(over fixture: StoreFixture) throws -> FileSystem {
-        let nothing = ControlFiles(
-            status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: { _, _, _ in .incomplete },
-            commitWasCutShort: {})
-        return try FileSystem(
-            store: fixture.store, workspace: fixture.workspace, control: nothing,
-            owner: Owner(uid: 0, gid: 0), started: fixture.clock.now(), record: try MountRecord(in: memory))
-    }
-
     private func name(_ text: String) -> FileName { FileName(unchecked: Array(text.utf8)) }
 
     @Test func `the names that a commit parted lead to nodes of their own`() throws {
         var nodes: [(id: NodeID, inode: UInt64)] = []
-        let before = try fileSystem(over: fixture)
+        let before = try fixture.fileSystem(record: MountRecord(in: memory))
         let staging = try before.lookup(.root, name("staging")).node
         for number in 0..<16 {
             let (entry, file) = try before.create(
-                staging, name("f\(number)"), mode: 0o644, by: ResumeTests.caller)
+                staging, name("f\(number)"), mode: 0o644, by: .root)
             before.release(file.handle)
             nodes.append((entry.node, entry.attributes.inode))
             for other in ["g", "h"] {
                 _ = try before.link(
-                    entry.node, staging, name("\(other)\(number)"), by: ResumeTests.caller)
+                    entry.node, staging, name("\(other)\(number)"), by: .root)
             }
         }
         // As a daemon is killed whose commit the next one's start finishes.
         let next = try StoreFixture(opening: try fixture.snapshot())
         try next.commit()
 
-        let after = try fileSystem(over: next)
+        let after = try next.fileSystem(record: MountRecord(in: memory))
         let stale = try after.resume().stale
         for (number, (id, inode)) in nodes.enumerated() {
             // What the kernel may still ask for, not having been told yet: it does not say which file it means.
             #expect(
-                errno { _ = try after.link(id, staging, name("new\(number)"), by: ResumeTests.caller) }
+                errno { _ = try after.link(id, staging, name("new\(number)"), by: .root) }
                     == .staleNFSFileHandle)
             let files = try ["f", "g", "h"].map { try after.lookup(staging, name("\($0)\(number)")) }
             #expect(Set(files.map(\.node)).count == 3)
             #expect(files.allSatisfy { $0.attributes.linkCount == 1 && $0.node != id })
             #expect(files.count { $0.attributes.inode == inode } == 1)
-            _ = try after.link(files[0].node, staging, name("new\(number)"), by: ResumeTests.caller)
+            _ = try after.link(files[0].node, staging, name("new\(number)"), by: .root)
             #expect(try after.attributes(files[0].node).0.linkCount == 2)
         }
         // Versions may have come meanwhile, which shows on their directory.
@@ -66,15 +56,16 @@ struct ResumeTests {
     }
 
     @Test func `what may have been made in a directory that is only added to is made anew`() throws {
-        let before = try fileSystem(over: fixture)
+        let before = try fixture.fileSystem(record: MountRecord(in: memory))
         let staging = try before.lookup(.root, name("staging")).node
-        let directory = try before.makeDirectory(staging, name("d"), mode: 0o755, by: ResumeTests.caller).node
+        let directory = try before.makeDirectory(staging, name("d"), mode: 0o755, by: .root).node
         try before.setFlags(
-            directory, [.appendOnly, .noDump], among: .all(of: .directory), by: ResumeTests.caller)
-        let (made, file) = try before.create(directory, name("f"), mode: 0o644, by: ResumeTests.caller)
-        let nameless = try before.createNameless(directory, mode: 0o644, by: ResumeTests.caller).0
+            directory, [.appendOnly, .noDump], among: .all(of: .directory), by: .root)
+        let (made, file) = try before.create(directory, name("f"), mode: 0o644, by: .root)
+        let nameless = try before.createNameless(directory, mode: 0o644, by: .root).0
 
-        let after = try fileSystem(over: try StoreFixture(opening: try fixture.snapshot()))
+        let opened = try StoreFixture(opening: try fixture.snapshot())
+        let after = try opened.fileSystem(record: MountRecord(in: memory))
         _ = try after.resume()
         let again = Caller(uid: 0, gid: 0, pid: 1, umask: 0, request: 1, isRepeated: true)
         #expect(
@@ -93,22 +84,22 @@ struct ResumeTests {
     {
         let reading = OpenMode(reads: true, writes: false, truncates: false)
         let writing = OpenMode(reads: true, writes: true, truncates: false)
-        let before = try fileSystem(over: fixture)
+        let before = try fixture.fileSystem(record: MountRecord(in: memory))
         let staging = try before.lookup(.root, name("staging")).node
-        let (entry, file) = try before.create(staging, name("f"), mode: 0o644, by: ResumeTests.caller)
+        let (entry, file) = try before.create(staging, name("f"), mode: 0o644, by: .root)
         let node = entry.node
         _ = try [UInt8]("sealed".utf8).withUnsafeBytes {
-            try before.write(file.handle, $0, at: 0, by: ResumeTests.caller)
+            try before.write(file.handle, $0, at: 0, by: .root)
         }
         before.release(file.handle)
         try before.setExtendedAttribute(
-            node, Array("user.x".utf8), [1], flags: 0, clearsSetGroupID: false, by: ResumeTests.caller)
+            node, Array("user.x".utf8), [1], flags: 0, clearsSetGroupID: false, by: .root)
         try fixture.commit()
         _ = try before.sealed()
         for other in ["g", "h"] {
-            _ = try before.link(node, staging, name(other), by: ResumeTests.caller)
+            _ = try before.link(node, staging, name(other), by: .root)
         }
-        let open = try before.open(node, reading, by: ResumeTests.caller).handle
+        let open = try before.open(node, reading, by: .root).handle
         try fixture.commit()
         let stale = try before.sealed()
         #expect(stale.count == 4)
@@ -116,27 +107,27 @@ struct ResumeTests {
         #expect(try before.extendedAttribute(node, Array("user.x".utf8)) == [1])
         #expect(try before.seek(open, .data, from: 0) == 0)
         #expect(try before.attributes(node).0.linkCount == 1)
-        let after = try fileSystem(over: fixture)
+        let after = try fixture.fileSystem(record: MountRecord(in: memory))
         #expect(try after.resume().failures.isEmpty)
         #expect(try text(of: open, in: after) == "sealed")
         #expect(try after.attributes(node).0.linkCount == 1)
 
         // By which name it was opened nobody can tell, so it is neither's to write to.
         #expect(
-            errno { _ = try before.open(node, writing, by: ResumeTests.caller) } == .staleNFSFileHandle)
+            errno { _ = try before.open(node, writing, by: .root) } == .staleNFSFileHandle)
         #expect(try text(of: open, in: before) == "sealed")
         let names = try ["f", "g", "h"].map { try before.lookup(staging, name($0)).node }
         #expect(Set(names + [node]).count == 4)
-        let writer = try before.open(names[0], writing, by: ResumeTests.caller).handle
+        let writer = try before.open(names[0], writing, by: .root).handle
         _ = try [UInt8]("other!".utf8).withUnsafeBytes {
-            try before.write(writer, $0, at: 0, by: ResumeTests.caller)
+            try before.write(writer, $0, at: 0, by: .root)
         }
-        let other = try before.open(names[1], reading, by: ResumeTests.caller).handle
+        let other = try before.open(names[1], reading, by: .root).handle
         #expect(try text(of: other, in: before) == "sealed")
         for handle in [writer, other, open] { before.release(handle) }
         // With nobody who has it open there is nothing left to read.
         #expect(
-            errno { _ = try before.open(node, reading, by: ResumeTests.caller) } == .staleNFSFileHandle)
+            errno { _ = try before.open(node, reading, by: .root) } == .staleNFSFileHandle)
     }
 
     private func text(of handle: HandleID, in fileSystem: FileSystem) throws -> String {
@@ -146,17 +137,17 @@ struct ResumeTests {
     }
 
     @Test func `what cannot be looked at is lost alone`() throws {
-        let before = try fileSystem(over: fixture)
+        let before = try fixture.fileSystem(record: MountRecord(in: memory))
         let staging = try before.lookup(.root, name("staging")).node
         let nodes = try ["damaged", "sound"].map { text in
-            let (entry, file) = try before.create(staging, name(text), mode: 0o644, by: ResumeTests.caller)
+            let (entry, file) = try before.create(staging, name(text), mode: 0o644, by: .root)
             before.release(file.handle)
             return entry.node
         }
         let place = try fixture.upper("damaged")
         try Syscall.setAttribute(at: place.fd, place.path, RawPath("user.firn"), [0xFF])
 
-        let after = try fileSystem(over: fixture)
+        let after = try fixture.fileSystem(record: MountRecord(in: memory))
         let resumed = try after.resume()
         #expect(resumed.failures.map(\.code) == [.ioError])
         let versions = try after.lookup(.root, name("versions")).node
@@ -166,9 +157,9 @@ struct ResumeTests {
     }
 
     @Test func `a file that was replaced must be looked up again`() throws {
-        let fileSystem = try fileSystem(over: fixture)
+        let fileSystem = try fixture.fileSystem(record: MountRecord(in: memory))
         let staging = try fileSystem.lookup(.root, name("staging")).node
-        let (entry, file) = try fileSystem.create(staging, name("f"), mode: 0o644, by: ResumeTests.caller)
+        let (entry, file) = try fileSystem.create(staging, name("f"), mode: 0o644, by: .root)
         fileSystem.release(file.handle)
         try fixture.store.abort(fixture.workspace)
         _ = try fileSystem.replaced([.root])
@@ -176,19 +167,19 @@ struct ResumeTests {
         change.mode = 0o600
         #expect(
             errno {
-                _ = try fileSystem.setAttributes(entry.node, change, handle: nil, by: ResumeTests.caller)
+                _ = try fileSystem.setAttributes(entry.node, change, handle: nil, by: .root)
             } == .staleNFSFileHandle)
         #expect(
-            errno { _ = try fileSystem.link(entry.node, staging, name("new"), by: ResumeTests.caller) }
+            errno { _ = try fileSystem.link(entry.node, staging, name("new"), by: .root) }
                 == .staleNFSFileHandle)
         #expect(errno { _ = try fileSystem.attributes(entry.node) } == .staleNFSFileHandle)
     }
 
     @Test func `a name that could not be taken away leaves its file with one`() throws {
-        let fileSystem = try fileSystem(over: fixture)
+        let fileSystem = try fixture.fileSystem(record: MountRecord(in: memory))
         let staging = try fileSystem.lookup(.root, name("staging")).node
-        let (entry, file) = try fileSystem.create(staging, name("f"), mode: 0o644, by: ResumeTests.caller)
-        let (_, other) = try fileSystem.create(staging, name("g"), mode: 0o644, by: ResumeTests.caller)
+        let (entry, file) = try fileSystem.create(staging, name("f"), mode: 0o644, by: .root)
+        let (_, other) = try fileSystem.create(staging, name("g"), mode: 0o644, by: .root)
         for point in [
             FaultPoint(.unlink, in: "remove(_:leavesWhiteout:)"),
             FaultPoint(.rename, in: "rename(_:_:_:)"),
@@ -196,25 +187,25 @@ struct ResumeTests {
         let failures = fixture.faults.during {
             [
                 errno {
-                    try fileSystem.remove(staging, name("f"), isDirectory: false, by: ResumeTests.caller)
+                    try fileSystem.remove(staging, name("f"), isDirectory: false, by: .root)
                 },
                 errno {
                     try fileSystem.rename(
-                        staging, name("g"), to: staging, name("f"), mode: .replace, by: ResumeTests.caller)
+                        staging, name("g"), to: staging, name("f"), mode: .replace, by: .root)
                 },
             ]
         }
         #expect(failures == [.ioError, .ioError])
         #expect(try fileSystem.attributes(entry.node).0.linkCount == 1)
-        try fileSystem.remove(staging, name("f"), isDirectory: false, by: ResumeTests.caller)
+        try fileSystem.remove(staging, name("f"), isDirectory: false, by: .root)
         #expect(try fileSystem.attributes(entry.node).0.linkCount == 0)
         for file in [file, other] { fileSystem.release(file.handle) }
     }
 
     @Test func `a file that was replaced and has a new name is like any other`() throws {
-        let fileSystem = try fileSystem(over: fixture)
+        let fileSystem = try fixture.fileSystem(record: MountRecord(in: memory))
         let staging = try fileSystem.lookup(.root, name("staging")).node
-        let (entry, file) = try fileSystem.create(staging, name("f"), mode: 0o644, by: ResumeTests.caller)
+        let (entry, file) = try fileSystem.create(staging, name("f"), mode: 0o644, by: .root)
         var failure: (any Error)?
         // As long as what was replaced is there, an open file of it can be given a name.
         try fixture.store.abort(
@@ -224,7 +215,7 @@ struct ResumeTests {
             },
             opened: {
                 do {
-                    _ = try fileSystem.link(entry.node, staging, name("g"), by: ResumeTests.caller)
+                    _ = try fileSystem.link(entry.node, staging, name("g"), by: .root)
                 } catch { failure = error }
             })
         #expect(failure == nil)

@@ -39,6 +39,15 @@ public final class LostWrites: Sendable {
         }
     }
 
+    /// Remembers it where bytes of an open file could not be written back and only its writer was told: by a write with
+    /// O_SYNC, or an `msync`, of which the daemon hears nothing when the kernel writes to the file without asking.
+    ///
+    /// - Parameter file: opened before they were written. To be called when that is done.
+    public func noteUnwritten(_ file: Descriptor) {
+        // The writer has been told: what matters here is that it is remembered.
+        try? watching { () throws(Errno) in try Syscall.requireWrittenBack(file.fd) }
+    }
+
     private func note(_ error: Errno) {
         let isNew = state.withLock { state in
             defer { state.isMarked = true }

@@ -113,6 +113,12 @@ extension Syscall {
     /// Asks that write-back begin. Only a hint, so it does not fail. See: `man 2 sync_file_range`.
     public static func startWriteback(_ fd: Int32) { _ = firn_start_writeback(fd) }
 
+    /// Fails where writing back the file has failed since `fd` was opened, whoever else was told of it, once for each
+    /// failure. Writes nothing. See: `man 2 sync_file_range`, "ERRORS".
+    public static func requireWrittenBack(_ fd: Int32, function: StaticString = #function) throws(Errno) {
+        _ = try changing(.sync, function) { firn_writeback_error(fd) }
+    }
+
     /// Only a hint. See: `man 2 posix_fadvise`.
     public static func adviseSequential(_ fd: Int32) { _ = firn_advise_sequential(fd) }
 }

@@ -152,7 +152,10 @@ extension StagingTree {
     func close(_ handle: StagingHandle, _ node: StagingNode) {
         lock.withLock { _ in
             node.openCount -= 1
-            if handle.writes != nil { node.writeCount -= 1 }
+            if handle.writes != nil {
+                node.writeCount -= 1
+                if let written = node.file?.descriptor { store.lostWrites.noteUnwritten(written) }
+            }
             if node.openCount == 0 {
                 node.file = nil
                 discardUnlinked(node)

@@ -1,10 +1,13 @@
 import Foundation
 import Glibc
 import TestSupport
+import Testing
 
 /// A filesystem that a test mounts for itself, as root. Gone with its last reference.
 final class Disk {
     let path: String
+    /// The filesystem that its image is on, where that is its own.
+    private var pool: String?
 
     static let isPossible = geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0
 
@@ -41,6 +44,44 @@ final class Disk {
         return disk
     }
 
+    /// A new ext4 of 48 MB whose image is on a filesystem of its own: see ``loseWrites(to:)``.
+    static func onPool(below directory: String) throws -> Disk {
+        let pool = directory + "/pool"
+        mkdir(pool, 0o755)
+        try run("/usr/bin/mount", "-t", "tmpfs", "-o", "size=64M", "tmpfs", pool)
+        let disk = try make(48, below: pool)
+        disk.pool = pool
+        return disk
+    }
+
+    /// From now on what is written to the blocks that a file has does not arrive, and whoever syncs it is told ENOSPC.
+    func loseWrites(to file: String) throws {
+        let pool = try #require(pool)
+        // Nothing is left of the image's room but what the file's blocks take up, and those are taken from it.
+        try Disk.run("/usr/bin/fallocate", "-l", "48M", pool + "/disk.img")
+        let extents = try Shell.run("/usr/sbin/filefrag", "-b4096", "-v", file).text.matches(
+            of: /\d+:\s+\d+\.\.\s*\d+:\s+(\d+)\.\.\s*(\d+):/)
+        try #require(!extents.isEmpty)
+        for extent in extents {
+            let (first, last) = (Int(extent.1)!, Int(extent.2)!)
+            try Disk.run(
+                "/usr/bin/fallocate", "-p", "-o", "\(first * 4096)", "-l", "\((last - first + 1) * 4096)",
+                pool + "/disk.img")
+        }
+        try resizePool(toUsed: true)
+    }
+
+    /// The blocks that were lost can be written to again.
+    func takeWrites() throws { try resizePool(toUsed: false) }
+
+    private func resizePool(toUsed: Bool) throws {
+        let pool = try #require(pool)
+        var status = statvfs()
+        statvfs(pool, &status)
+        let used = (status.f_blocks - status.f_bfree) * UInt(status.f_frsize)
+        try Disk.run("/usr/bin/mount", "-o", "remount,size=\(toUsed ? used : 64 << 20)", pool)
+    }
+
     /// The device it is on: `loop3`.
     func device() throws -> String {
         let outcome = try Shell.run("/usr/bin/findmnt", "-n", "-o", "SOURCE", path)
@@ -64,5 +105,8 @@ final class Disk {
         }
     }
 
-    deinit { umount2(path, Int32(MNT_DETACH)) }
+    deinit {
+        umount2(path, Int32(MNT_DETACH))
+        if let pool { umount2(pool, Int32(MNT_DETACH)) }
+    }
 }

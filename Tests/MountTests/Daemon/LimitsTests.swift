@@ -203,6 +203,35 @@ struct LimitsTests {
         }
     }
 
+    @Test(
+        .enabled(if: Disk.isPossible, "only root with loop devices can make a disk"),
+        arguments: ["on", "off"])
+    func `bytes that the disk lost are written anew, also when only their writer knew`(passthrough: String)
+        throws
+    {
+        let directory = TestDirectory()
+        let disk = try Disk.onPool(below: directory.path)
+        let bytes = String(repeating: "x", count: 1 << 20)
+        try MountedStore.with(options: ["--passthrough", passthrough], below: disk.path) { mount in
+            try mount.write("staging/a", "sealed")
+            try mount.commit()
+            do {
+                let file = try mount.open("staging/log", O_CREAT | O_RDWR | O_SYNC)
+                try file.write(String(repeating: "o", count: bytes.utf8.count), at: 0)
+                try disk.loseWrites(to: mount.store + "/workspaces/main/upper/log")
+                #expect(failure { () throws(Errno) in try file.write(bytes, at: 0) } == .noSpace)
+                // Now the kernel has told, and takes what is in memory for written.
+                try disk.takeWrites()
+            }
+            try mount.commit()
+            try mount.unmount()
+            try disk.repair(directory.appending("pool/disk.img"))
+            try mount.mount()
+            #expect(try mount.read("versions/2/log") == bytes)
+            try mount.run("verify")
+        }
+    }
+
     /// Opens one sealed file after the other, until that is refused.
     private func openAll(_ mount: MountedStore) throws -> (open: [Descriptor], refusal: Errno?) {
         var open: [Descriptor] = []
