@@ -146,10 +146,13 @@ final class StagingNode: Node, @unchecked Sendable {
         set { flagBits.store(newValue.rawValue, ordering: .relaxed) }
     }
 
-    /// None while somebody can write to a file without the daemon: through a mapping the kernel does not notice either,
-    /// and a file that was given set-id bits meanwhile loses them by a write, and nobody says so.
+    /// None while somebody can write to a file without the daemon: through a mapping the kernel does not notice either.
+    /// Nor of one with set-id bits, which go with a write and nobody tells the kernel.
     override var lifetime: Lifetime {
-        tree.lock.withLock { _ in writeCount > 0 && file?.backing != nil ? .none : .unlimited }
+        tree.lock.withLock { _ in
+            let hasSetIDs = (lastAttributes?.mode ?? 0) & 0o6000 != 0
+            return writeCount > 0 && (file?.backing != nil || hasSetIDs) ? .none : .unlimited
+        }
     }
 
     override var nameLifetime: Lifetime { .unlimited }

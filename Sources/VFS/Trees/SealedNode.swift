@@ -111,8 +111,16 @@ final class SealedNode: Node, @unchecked Sendable {
     }
 
     override func extendedAttribute(_ name: [UInt8]) throws(VFSError) -> [UInt8]? {
-        UpperMark.isReserved(name) ? nil : entry.xattrs.first { $0.name == name }?.value
+        if let value = entry.xattrs.first(where: { $0.name == name })?.value {
+            return UpperMark.isReserved(name) ? nil : value
+        }
+        // `ls -l` asks every file, but no other of a filesystem that says it has none of them.
+        if name == SealedNode.label { throw .notSupported }
+        return nil
     }
+
+    /// Belongs to the machine, and is not sealed.
+    private static let label = Array("security.selinux".utf8)
 
     override func extendedAttributeNames() throws(VFSError) -> [[UInt8]] { entry.shownAttributes.map(\.name) }
 
