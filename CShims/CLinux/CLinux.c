@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,15 @@ int firn_change_flags(int fd, uint32_t flags, uint32_t mask) {
 }
 
 int firn_syncfs(int fd) { return syncfs(fd); }
+
+int firn_pidfd_open(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+int firn_wait_for_end(int process_descriptor, int milliseconds) {
+    struct pollfd ended = {.fd = process_descriptor, .events = POLLIN};
+    int count = poll(&ended, 1, milliseconds);
+    if (count == 0) errno = ETIMEDOUT;
+    return count == 1 ? 0 : -1;
+}
 
 int firn_clone(int target, int source) { return ioctl(target, FICLONE, source); }
 

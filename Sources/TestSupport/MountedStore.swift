@@ -214,8 +214,9 @@ public final class MountedStore {
     }
 
     private static func isAlive(_ pid: Int32) -> Bool {
-        guard let state = fields(of: pid)?.first else { return false }
-        return state != "Z" && state != "X"
+        guard let fields = fields(of: pid), fields.count > 17 else { return false }
+        // A zombie with threads left has files open still. See: `man 5 proc_pid_stat`, num_threads.
+        return fields[0] != "X" && (fields[0] != "Z" || fields[17] > "1")
     }
 
     private static func parent(of pid: Int32) -> Int32? {

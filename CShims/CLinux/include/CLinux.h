@@ -23,6 +23,10 @@ int firn_openat(int directory, const char *path, int flags, unsigned int mode);
 int firn_open_by_names(int directory, const char *path, int flags, unsigned int mode);
 // An O_PATH descriptor of the directory that the first bytes of a path name.
 int firn_open_parent(int directory, const char *path, size_t length);
+// man 2 pidfd_open, man 2 poll: waits until a process has ended with all its threads, or for so many milliseconds. 0, or
+// -1 with ETIMEDOUT, or another error.
+int firn_wait_for_end(int process_descriptor, int milliseconds);
+int firn_pidfd_open(int process);
 // man 2 syncfs
 int firn_syncfs(int fd);
 // man 2 ioctl_ficlone: the whole of source becomes the whole of target, sharing its blocks.

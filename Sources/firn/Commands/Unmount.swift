@@ -66,6 +66,7 @@ extension Firn {
 
         private func end(_ mountpoint: String, _ store: String) throws(StoreError) {
             let owner = StoreOwnership.owner(store)
+            let processes = try StoreOwnership.isOwned(store) ? owner.map(MountProcesses.init) : nil
             do throws(StoreError) {
                 if try ControlClient.perform(.unmount, at: store) == nil {
                     // A mount that answers without a daemon that listens: it starts, or it ends.
@@ -75,6 +76,7 @@ extension Firn {
                 throw error.code == .busy ? Unmount.busy(mountpoint, error) : error
             }
             try waitForEnd(of: owner, store)
+            processes?.waitForEnd()
         }
 
         /// Everything is safe when the owner has let go of the store.
