@@ -1,12 +1,15 @@
 /// Hexadecimal text, lower case when written, either case when read.
 public enum Hex {
-    public static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+    public static func encode(_ bytes: some Collection<UInt8>) -> String {
+        String(unsafeUninitializedCapacity: bytes.count * 2) { text in
+            var length = 0
+            for byte in bytes {
+                text[length] = digit(byte >> 4)
+                text[length + 1] = digit(byte & 15)
+                length += 2
+            }
+            return length
         }
-        return String(decoding: text, as: UTF8.self)
     }
 
     /// - Returns: nil for an odd number of digits or a character that is no digit.
@@ -24,7 +27,9 @@ public enum Hex {
         return bytes
     }
 
-    private static let digits = Array("0123456789abcdef".utf8)
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
 
     private static func value(_ character: UInt8) -> UInt8? {
         switch character {

@@ -21,7 +21,7 @@ from sizes import FULL, HUGE, QUICK
 from trees import trees
 
 GROUPS = {
-    "data": lambda rig, sizes, options: data(rig, sizes),
+    "data": lambda rig, sizes, options: data(rig, sizes, options.passthrough_example),
     "metadata": lambda rig, sizes, options: metadata(rig, sizes, options.passthrough_example),
     "trees": lambda rig, sizes, options: trees(rig, sizes),
     "checkpoint": lambda rig, sizes, options: checkpoint(rig, sizes),

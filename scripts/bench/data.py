@@ -4,6 +4,7 @@ import os
 import pathlib
 import statistics
 
+import others
 from rig import FIRN, NATIVE
 from rows import Row, missing, ratio_at_least, ratio_at_most
 from sizes import size_text
@@ -11,41 +12,47 @@ from sizes import size_text
 STAGED, SEALED = "staged", "sealed"
 
 
-def data(rig, sizes):
+def data(rig, sizes, example):
     rig.new_store()
     is_passed = rig.status("passthrough")
-    yield from one_way(rig, sizes, "" if is_passed else ", no passthrough here", 0.95 if is_passed else 0.7)
-    yield from bytes_once(rig, sizes)
-    rig.clear()
+    with others.mounted(rig, example) as peers:
+        way, limit = ("", 0.95) if is_passed else (", no passthrough here", 0.7)
+        yield from one_way(rig, sizes, peers, way, limit)
+        yield from bytes_once(rig, sizes)
+        rig.clear()
     if rig.has_passthrough_option:
         rig.new_store("--passthrough", "off")
-        yield from one_way(rig, sizes, ", --passthrough off", 0.7)
+        with others.mounted(rig, example, "--nopassthrough") as peers:
+            yield from one_way(rig, sizes, peers, ", --passthrough off", 0.7)
+            rig.clear()
     else:
         yield missing("the same without passthrough", "this firn has no --passthrough", ratio_at_least(0.7))
 
 
-def one_way(rig, sizes, way, limit):
+def one_way(rig, sizes, peers, way, limit):
     """All rows in the way in which the store is mounted."""
-    yield from writing(rig, sizes, way, limit)
+    others_files = {name: place / "big.bin" for name, place in peers.items()}
+    yield from writing(rig, sizes, others_files, way, limit)
     rig.commit("one large file")
     rig.loops.write(rig.staging / "staged.bin", sizes.data_bytes)
-    yield from reading(rig, sizes, way, limit)
-    yield from small_writing(rig, sizes, way, None if limit < 0.9 else 0.9)
+    yield from reading(rig, sizes, others_files, way, limit)
+    yield from small_writing(rig, sizes, others_files, way, None if limit < 0.9 else 0.9)
 
 
-def writing(rig, sizes, way, limit):
+def writing(rig, sizes, others_files, way, limit):
     def unlink(_, path):
         path.unlink(missing_ok=True)
         os.sync()
 
-    files = {NATIVE: rig.native / "big.bin", FIRN: rig.staging / "big.bin"}
+    files = {NATIVE: rig.native / "big.bin", FIRN: rig.staging / "big.bin"} | others_files
     times = rig.interleaved(files, {"write": lambda path: rig.loops.write(path, sizes.data_bytes)}, unlink)["write"]
     what = f"staged: write {size_text(sizes.data_bytes)} and fsync{way}"
     yield rate_row(what, "GB/s", sizes.data_bytes / 1e9, times, FIRN, limit)
 
 
-def reading(rig, sizes, way, limit):
+def reading(rig, sizes, others_files, way, limit):
     files = {NATIVE: rig.native / "big.bin", STAGED: rig.staging / "staged.bin", SEALED: rig.latest / "big.bin"}
+    files |= others_files
     reads = sizes.random_reads
     text, gigabytes = size_text(sizes.data_bytes), sizes.data_bytes / 1e9
     steps = {
@@ -65,8 +72,8 @@ def reading(rig, sizes, way, limit):
             yield rate_row(f"{side}: {step}{way}", unit, amount, times[step], side, limit)
 
 
-def small_writing(rig, sizes, way, limit):
-    files = {NATIVE: rig.native / "big.bin", FIRN: rig.staging / "staged.bin"}
+def small_writing(rig, sizes, others_files, way, limit):
+    files = {NATIVE: rig.native / "big.bin", FIRN: rig.staging / "staged.bin"} | others_files
     times = rig.interleaved(files, {"write": lambda path: rig.loops.overwrite(path, sizes.small_writes)})["write"]
     yield rate_row(
         f"staged: 4 KiB write(2) calls into an open file{way}", "k/s", sizes.small_writes / 1e3, times, FIRN, limit)
@@ -74,7 +81,8 @@ def small_writing(rig, sizes, way, limit):
 
 def rate_row(what, unit, amount, times, side, limit):
     target = ratio_at_least(limit) if limit else None
-    return Row(what, unit, amount / times[side], amount / times[NATIVE], target=target)
+    known = {name: amount / times[name] for name in (others.BINDFS, others.EXAMPLE) if name in times}
+    return Row(what, unit, amount / times[side], amount / times[NATIVE], known, target)
 
 
 def bytes_once(rig, sizes):

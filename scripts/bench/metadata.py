@@ -83,7 +83,7 @@ def looking(rig, sizes, peers):
     times = rig.interleaved(places, listing | reading)
     for step in listing:
         yield row(f"{step}, {count} sealed files, warm", times[step], SEALED, ratio_at_most(1.1))
-    yield from looking_cold(rig, {side: places[side] for side in (NATIVE, SEALED)}, listing, count)
+    yield from looking_cold(rig, {side: place for side, place in places.items() if side != STAGED}, listing, count)
     for side in (SEALED, STAGED):
         yield row(f"open, read, close, {count} {side} files, warm", times["open, read, close"], side, ratio_at_most(6))
 

@@ -13,13 +13,13 @@ BINDFS, EXAMPLE = "bindfs", "C passthrough"
 
 
 @contextlib.contextmanager
-def mounted(rig, example):
+def mounted(rig, example, *example_options):
     """Places by name: of bindfs if it is installed, of the example if one is given, as long as the block runs."""
     commands = {}
     if shutil.which("bindfs"):
         commands[BINDFS] = ["bindfs", "-f"]
     if example:
-        commands[EXAMPLE] = [str(pathlib.Path(example).resolve()), "--foreground"]
+        commands[EXAMPLE] = [str(pathlib.Path(example).resolve()), "--foreground", *example_options]
     with contextlib.ExitStack() as stack:
         places = {}
         for name, command in commands.items():

@@ -160,6 +160,7 @@ private struct Sealing {
         linked += prepared.linked.keys
         let rubbish = try workspace.swapToNext(stored.mark)
         workspace.digests.removeAll()
+        workspace.tracker.forgetUnused()
         for file in walk.read {
             // Found where it was, which is the same file. Without it the file is staged, and sealed once more.
             if let place = try? workspace.place(file.path.names) {

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Objects
 
-/// Digests of staged files that are surely still right.
+/// What was read of staged files and is surely still right: digests, and what else a version says of them.
 ///
 /// An entry counts only while the backing file's inode, size, mtime and ctime are what they were when it was
 /// hashed, and while nobody has opened the file for writing since: see ``WriteTracker``.
@@ -20,32 +20,55 @@ final class DigestCache: Sendable {
         }
     }
 
-    private let digests = Lock<[UInt64: (key: Key, digest: Digest)]>([:])
-
-    func digest(of status: stat) -> Digest? {
-        let key = Key(status)
-        guard let known = digests.withLock({ $0[key.inode] }), known.key == key else { return nil }
-        return known.digest
+    private struct Known {
+        var key: Key
+        let digest: Digest
+        let notes: UpperEntry.Notes?
     }
 
-    func keep(_ digest: Digest, of status: stat) {
+    private let files = Lock<[UInt64: Known]>([:])
+
+    func digest(of status: stat) -> Digest? { known(status)?.digest }
+
+    /// nil where they may have changed since, or were not read.
+    func notes(of status: stat) -> UpperEntry.Notes? { known(status)?.notes }
+
+    private func known(_ status: stat) -> Known? {
         let key = Key(status)
-        digests.withLock { $0[key.inode] = (key, digest) }
+        guard let known = files.withLock({ $0[key.inode] }), known.key == key else { return nil }
+        return known
     }
 
-    var count: Int { digests.withLock { $0.count } }
+    /// - Parameter notes: nil where a change of them might not show in `status`.
+    func keep(_ digest: Digest, _ notes: UpperEntry.Notes?, of status: stat) {
+        let key = Key(status)
+        files.withLock { $0[key.inode] = Known(key: key, digest: digest, notes: notes) }
+    }
+
+    /// A file's ctime has changed since it was given a name more, or one less, and nothing else of it.
+    func renew(_ status: stat) {
+        let key = Key(status)
+        files.withLock { files in
+            guard let old = files[key.inode]?.key, old.size == key.size, old.mtime == key.mtime else {
+                return
+            }
+            files[key.inode]?.key = key
+        }
+    }
+
+    var count: Int { files.withLock { $0.count } }
 
     /// Drops the digests of files that may have been written to: within one tick of a coarse clock a change
     /// leaves all four numbers as they were.
     func remove(_ inodes: Set<UInt64>) {
         if inodes.isEmpty { return }
-        digests.withLock { digests in
-            for inode in inodes { digests[inode] = nil }
+        files.withLock { files in
+            for inode in inodes { files[inode] = nil }
         }
     }
 
     /// After a commit: the staged files are sealed ones now.
     func removeAll() {
-        digests.withLock { $0.removeAll() }
+        files.withLock { $0.removeAll() }
     }
 }

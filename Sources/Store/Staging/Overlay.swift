@@ -4,15 +4,24 @@ public import SystemPackage
 
 /// One thing found in `upper/`.
 public struct UpperEntry: Sendable {
+    /// What is not in its status: its mark, and the extended attributes that are sealed with it.
+    struct Notes: Sendable {
+        let mark: UpperMark?
+        let attributes: [ExtendedAttribute]
+    }
+
     public let status: stat
     public let mark: UpperMark
+    /// nil where they were not read.
+    let attributes: [ExtendedAttribute]?
     /// A recorded deletion: character device 0:0. With a mark it is a device.
     public let isWhiteout: Bool
 
     /// - Parameter mark: nil where there is none.
-    init(status: stat, mark: UpperMark?) {
+    init(status: stat, mark: UpperMark?, attributes: [ExtendedAttribute]? = nil) {
         self.status = status
         self.mark = mark ?? .none
+        self.attributes = attributes
         isWhiteout = status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0 && mark == nil
     }
 
@@ -65,13 +74,24 @@ public struct Overlay: Sendable {
     // MARK: Finding
 
     /// What lies at `place`; nil where the base decides.
+    ///
     /// - Parameter asItIs: whether an ordinary user's file that denies reading even to its owner is an error. To look at
     ///   it all the same changes its mode for a moment, which nobody must see, or change meanwhile.
     public func probe(_ place: Place, asItIs: Bool = false) throws(StoreError) -> UpperEntry? {
+        try probe(place, asItIs: asItIs) { _ in nil }
+    }
+
+    /// - Parameter known: the notes of what has a given status, where they need not be read.
+    func probe(
+        _ place: Place, asItIs: Bool, known: (stat) -> UpperEntry.Notes?
+    ) throws(StoreError) -> UpperEntry? {
         let found = try system("look at", place.display) { () throws(Errno) in try locate(place) }
         guard let (place, status) = found else { return nil }
         if asItIs, !isPrivileged, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o400 == 0 {
             throw StoreError(.permissionDenied, doing: "look at", subject: place.display)
+        }
+        if status.st_mode & S_IFMT == S_IFREG, let notes = known(status) {
+            return UpperEntry(status: status, mark: notes.mark, attributes: notes.attributes)
         }
         return UpperEntry(status: status, mark: try mark(of: place, status))
     }
@@ -100,21 +120,44 @@ public struct Overlay: Sendable {
                 throw error
             }
         }
-        guard let bytes else { return nil }
+        return try bytes.map { bytes throws(StoreError) in
+            try Overlay.decoded(bytes, isDirectory: isDirectory, subject: place.display)
+        }
+    }
+
+    private static func decoded(
+        _ bytes: [UInt8], isDirectory: Bool, subject: @autoclosure () -> String
+    ) throws(StoreError) -> UpperMark {
         do throws(ObjectError) { return try UpperMark(decoding: bytes, isDirectory: isDirectory) } catch {
-            throw StoreError(.damaged, "its mark cannot be read: \(error.message)", subject: place.display)
+            throw StoreError(.damaged, "its mark cannot be read: \(error.message)", subject: subject())
         }
     }
 
     /// The flags of an open file, which may have no name.
     public func flags(of file: Descriptor, subject: String) throws(StoreError) -> FileFlags {
-        let bytes = try system("read the mark of", subject) { () throws(Errno) in
+        try mark(of: file, subject: subject)?.flags ?? []
+    }
+
+    private func mark(
+        of file: Descriptor, subject: @autoclosure () -> String
+    ) throws(StoreError) -> UpperMark? {
+        let bytes = try system("read the mark of", subject()) { () throws(Errno) in
             try Syscall.attribute(file.fd, UpperMark.name)
         }
-        guard let bytes else { return [] }
-        do throws(ObjectError) { return try UpperMark(decoding: bytes, isDirectory: false).flags } catch {
-            throw StoreError(.damaged, "its mark cannot be read: \(error.message)", subject: subject)
+        return try bytes.map { bytes throws(StoreError) in
+            try Overlay.decoded(bytes, isDirectory: false, subject: subject())
         }
+    }
+
+    /// The notes of an open file.
+    func notes(of file: Descriptor, subject: @autoclosure () -> String) throws(StoreError) -> UpperEntry.Notes
+    {
+        let attributes = try system("read the attributes of", subject()) { () throws(Errno) in
+            try ExtendedAttribute.sealed(try Syscall.attributeNames(file.fd)) { name throws(Errno) in
+                try Syscall.attribute(file.fd, name)
+            }
+        }
+        return UpperEntry.Notes(mark: try mark(of: file, subject: subject()), attributes: attributes)
     }
 
     // MARK: Taking from the base

@@ -41,15 +41,25 @@ enum Prehash {
     ) throws(StoreError) -> Digest {
         let file = try workspace.openForReading(place)
         let (before, hasWriter) = try system("look at", place.display) { () throws(Errno) in
-            (try Syscall.stat(file.fd), try Syscall.hasWriter(file.fd))
+            let status = try Syscall.stat(file.fd)
+            let hasUser = try workspace.tracker.probeUse(of: UInt64(status.st_ino)) { () throws(Errno) in
+                try Syscall.hasOtherUser(file.fd)
+            }
+            return (status, hasUser ? try Syscall.hasWriter(file.fd) : false)
         }
+        let notes = try isSettled(before) ? workspace.overlay.notes(of: file, subject: place.display) : nil
         let digest = try digestOf(file.fd)
         Syscall.startWriteback(file.fd)
         let after = try system("look at", place.display) { () throws(Errno) in try Syscall.stat(file.fd) }
         let isOpen = hasWriter || workspace.tracker.isOpen(UInt64(after.st_ino))
         if !isOpen, DigestCache.Key(before) == DigestCache.Key(after) {
-            workspace.digests.keep(digest, of: after)
+            workspace.digests.keep(digest, notes, of: after)
         }
         return digest
+    }
+
+    /// Whether a change from now on shows in a file's ctime, which may be that of a clock that ticks every 10 ms.
+    private static func isSettled(_ status: stat) -> Bool {
+        Timestamp.currentForNewDirectory.nanoseconds - Timestamp(status.st_ctim).nanoseconds > 100_000_000
     }
 }

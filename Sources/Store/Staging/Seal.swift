@@ -11,7 +11,7 @@ struct SealWalk {
     let workspace: Workspace
     let openFiles: OpenFilesPolicy
     /// Whether the gate is open. Files that programs have open, or that have several names, are left out then.
-    private let isAhead: Bool
+    let isAhead: Bool
     private(set) var editor: TreeEditor
     /// Of a walk ahead: what it found. Of the one after it: what is taken over from there.
     private(set) var parts: [TreePath: SealPart]
@@ -121,7 +121,7 @@ struct SealWalk {
         let place = try level.here.child(name)
         let path = level.path.appending(name)
         do throws(StoreError) {
-            guard let found = try workspace.overlay.probe(place, asItIs: isAhead) else {
+            guard let found = try probe(place) else {
                 level.drop(name)
                 return nil
             }
@@ -234,8 +234,10 @@ struct SealWalk {
             level.part.inodes.append(found.file.inode)
             if isAhead {
                 var isLeftOut = try noteUnhashed(name, found, in: level)
-                if !isLeftOut { isLeftOut = try isInUse(found, at: place) }
-                if !isLeftOut { isLeftOut = try hasChanged(found, at: place) }
+                if !isLeftOut, !workspace.tracker.isUnused(found.file.inode) {
+                    isLeftOut = try isInUse(found, at: place)
+                    if !isLeftOut { isLeftOut = try hasChanged(found, at: place) }
+                }
                 if isLeftOut {
                     level.leaveOut()
                     return nil

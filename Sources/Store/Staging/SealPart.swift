@@ -79,6 +79,11 @@ extension SealWalk {
         let isTorn: Bool
     }
 
+    /// What lies at `place`, as far as it is to be read: see ``DigestCache``.
+    func probe(_ place: Place) throws(StoreError) -> UpperEntry? {
+        try workspace.overlay.probe(place, asItIs: isAhead) { workspace.digests.notes(of: $0) }
+    }
+
     /// Reads the new trees, whose nodes are not in the catalog yet, beside the old ones.
     var trees: TreeStore {
         let (nodes, catalog) = (editor.newNodes, store.catalog)

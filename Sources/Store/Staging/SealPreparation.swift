@@ -117,17 +117,13 @@ struct SealPreparation {
             return false
         }
         given()
-        // Another file may have had that name by then.
-        guard let status = try store.blobs.status(file.digest), UInt64(status.st_ino) == file.inode else {
-            _ = try store.blobs.remove(file.digest)
-            return false
+        // While nobody has changed either, the name is that file's. Who does so later is noted for ``finish()``.
+        if !workspace.tracker.wasChanged(file.inode, gifts.inode) { return true }
+        if let status = try store.blobs.status(file.digest), UInt64(status.st_ino) == file.inode {
+            return true
         }
-        // The link has changed its ctime. The status may already be that of other bytes, or of another file of that
-        // number.
-        if !workspace.tracker.wasChanged(file.inode, gifts.inode) {
-            workspace.digests.keep(file.digest, of: status)
-        }
-        return true
+        _ = try store.blobs.remove(file.digest)
+        return false
     }
 
     /// What the seal can take over. The gate must be closed: nothing changes any more.
@@ -135,9 +131,20 @@ struct SealPreparation {
         var parts = walk.parts
         for inode in workspace.tracker.endWatch() {
             guard let path = owners[inode], let part = parts.removeValue(forKey: path) else { continue }
-            for (_, digest, file) in part.files where linked[digest] == file.inode { try takeBack(digest) }
+            for (_, digest, file) in part.files where linked[digest] == file.inode {
+                try takeBack(digest)
+                renewDigest(of: file)
+            }
         }
         return (walk.editor, parts)
+    }
+
+    /// The names in `objects/` that a file had and lost have changed its ctime, and nothing else.
+    private func renewDigest(of file: SealWalk.StagedFile) {
+        // One that cannot be looked at is hashed again.
+        if let status = try? Syscall.stat(at: file.place.fd, file.place.path) {
+            workspace.digests.renew(status)
+        }
     }
 
     /// Takes back what the version is not to have after all.
@@ -158,6 +165,7 @@ struct SealPreparation {
             do throws(StoreError) { _ = try store.blobs.remove(digest) } catch { isUndone = false }
         }
         linked = [:]
+        for part in walk.parts.values { for (_, _, file) in part.files { renewDigest(of: file) } }
         workspace.tracker.endLinking()
         // Last of all, and not while a name is left: by it the next start knows that there may be some. Files that stay
         // staged may have a second name in it, which `stat` would count.

@@ -9,6 +9,8 @@ public final class WriteTracker: Sendable {
         var touched: Set<UInt64> = []
         /// What was opened or changed since ``watch()``; nil while nobody watches.
         var changed: Set<UInt64>?
+        /// Files of which a lease has shown that nobody has them open or mapped, and that nobody has opened since.
+        var unused: Set<UInt64> = []
         /// Files that a seal has given a name in `objects/`, which is not theirs to count yet.
         var linked: Set<UInt64> = []
     }
@@ -21,6 +23,7 @@ public final class WriteTracker: Sendable {
     public func opened(_ backing: UInt64) {
         state.withLock {
             $0.writers[backing, default: 0] += 1
+            $0.unused.remove(backing)
             $0.touched.insert(backing)
             $0.changed?.insert(backing)
         }
@@ -48,8 +51,31 @@ public final class WriteTracker: Sendable {
     /// A file was opened for reading, or anything but bytes of a file or directory was changed: the names in it, or its
     /// attributes.
     public func changed(_ backing: UInt64) {
-        state.withLock { _ = $0.changed?.insert(backing) }
+        state.withLock {
+            $0.unused.remove(backing)
+            $0.changed?.insert(backing)
+        }
     }
+
+    /// Asks whether anybody has a file open or mapped, and remembers that nobody has until it is opened.
+    ///
+    /// - Parameter hasUser: asks the kernel.
+    func probeUse<Failure>(
+        of backing: UInt64, _ hasUser: () throws(Failure) -> Bool
+    ) throws(Failure) -> Bool {
+        // First: who opens it while the kernel is asked takes it out again.
+        state.withLock { _ = $0.unused.insert(backing) }
+        var isUsed = true
+        defer { if isUsed { state.withLock { _ = $0.unused.remove(backing) } } }
+        isUsed = try hasUser()
+        return isUsed
+    }
+
+    /// Whether surely nobody has a file open or mapped.
+    func isUnused(_ backing: UInt64) -> Bool { state.withLock { $0.unused.contains(backing) } }
+
+    /// Other files may have those numbers now.
+    func forgetUnused() { state.withLock { $0.unused.removeAll() } }
 
     public func isOpen(_ backing: UInt64) -> Bool {
         state.withLock { $0.writers[backing] != nil }

@@ -110,15 +110,22 @@ extension Syscall {
     static func attributeNames(
         _ list: (UnsafeMutablePointer<CChar>?, Int) throws(Errno) -> Int
     ) throws(Errno) -> [[UInt8]] {
-        var names = [UInt8](repeating: 0, count: 65_536)
-        do throws(Errno) {
-            let count = try names.withMutableRawBytes { buffer throws(Errno) in
-                try list(buffer.bindMemory(to: CChar.self).baseAddress, buffer.count)
+        // Most lists fit here; the others are asked for again with the room that the longest needs.
+        var capacity = 256
+        while true {
+            var names = [UInt8](repeating: 0, count: capacity)
+            do throws(Errno) {
+                let count = try names.withMutableRawBytes { buffer throws(Errno) in
+                    try list(buffer.bindMemory(to: CChar.self).baseAddress, buffer.count)
+                }
+                return names.prefix(count).split(separator: 0).map { Array($0) }
+            } catch {
+                switch error {
+                case .notSupported: return []
+                case .outOfRange where capacity < 65_536: capacity = 65_536
+                default: throw error
+                }
             }
-            return names.prefix(count).split(separator: 0).map { Array($0) }
-        } catch {
-            if error == .notSupported { return [] }
-            throw error
         }
     }
 }
