@@ -10,11 +10,13 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// - Parameter bytes: exactly 32 bytes; anything else gives nil.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == Digest.byteCount else { return nil }
-        var words: [UInt64] = [0, 0, 0, 0]
-        for (index, byte) in bytes.enumerated() {
-            words[index / 8] = words[index / 8] << 8 | UInt64(byte)
+        var rest = bytes[...]
+        func nextWord() -> UInt64 {
+            let word = rest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+            rest = rest.dropFirst(8)
+            return word
         }
-        self.words = (words[0], words[1], words[2], words[3])
+        words = (nextWord(), nextWord(), nextWord(), nextWord())
     }
 
     /// - Parameter hex: exactly 64 hexadecimal digits in either case; anything else gives nil.
@@ -24,14 +26,10 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 
     public var bytes: [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(Digest.byteCount)
-        for word in [words.0, words.1, words.2, words.3] {
-            for shift in stride(from: 56, through: 0, by: -8) {
-                result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-            }
-        }
-        return result
+        let ordered = (
+            words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian
+        )
+        return withUnsafeBytes(of: ordered) { Array($0) }
     }
 
     /// 64 lower-case hexadecimal digits, as `sha256sum` prints them.

@@ -10,13 +10,32 @@ extension Catalog {
         let nodes: [Digest: [UInt8]]
         /// How those of the nodes are kept that are not kept whole. The store's format must be one that has deltas.
         var deltas: [Digest: NodeDelta] = [:]
-        /// Blobs this version refers to that the catalog did not know, with their sizes.
-        let blobs: [Digest: UInt64]
+        /// Blobs this version refers to that the catalog did not know.
+        let blobs: [NewBlob]
         var inodeNumbers: InodeNumberChanges = [:]
         let newBytes: UInt64
         let tags: [TagName]
         let movesTags: Bool
         let pins: Bool
+    }
+
+    struct NewBlob: Comparable, Sendable {
+        let digest: Digest
+        let size: UInt64
+
+        /// In the order in which the catalog keeps them, so that each of its pages is written once.
+        ///
+        /// - Parameter blobs: sizes by digest.
+        static func sorted(_ blobs: [Digest: UInt64], but known: Set<Digest>) -> [NewBlob] {
+            var rows: [NewBlob] = []
+            rows.reserveCapacity(blobs.count)
+            for (digest, size) in blobs where !known.contains(digest) {
+                rows.append(NewBlob(digest: digest, size: size))
+            }
+            return rows.sorted()
+        }
+
+        static func < (one: NewBlob, other: NewBlob) -> Bool { one.digest < other.digest }
     }
 
     /// The commit point: one transaction, durable when this returns. All that it names must be durable before.
@@ -35,8 +54,8 @@ extension Catalog {
             for tag in commit.tags where !commit.movesTags { try Catalog.requireFree(tag, db) }
             try Catalog.insert(commit.nodes, commit.deltas, db)
             let blob = try db.cachedStatement(sql: "INSERT OR IGNORE INTO blobs (digest, size) VALUES (?, ?)")
-            for (digest, size) in commit.blobs.sorted(by: { $0.key < $1.key }) {
-                try blob.execute(arguments: [digest.data, Int64(clamping: size)])
+            for new in commit.blobs {
+                try blob.execute(arguments: [new.digest.data, Int64(clamping: new.size)])
             }
             try Catalog.apply(commit.inodeNumbers, db)
             let manifest = commit.manifest.encoded()

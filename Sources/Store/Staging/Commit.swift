@@ -62,7 +62,7 @@ extension Store {
                         return (sealed, ContinuousClock.now - start)
                     }
                     opened()
-                    protect(sealed.objects)
+                    protect(sealed.objects) { sealed.sum.size(of: $0) ?? 0 }
                     // On a small disk the next who writes may need its room.
                     if sealed.changedCount < Store.promptlyDiscarded {
                         temporary.discard(sealed.rubbish)
@@ -82,11 +82,15 @@ extension Store {
     }
 
     /// Protects new objects: the large ones at once, since one that is not is hashed when it is opened.
-    private func protect(_ objects: [Digest: UInt64]) {
+    private func protect(_ objects: [Digest], size: (Digest) -> UInt64) {
         var small: [Digest] = []
-        for (digest, size) in objects {
+        for digest in objects {
             // One that cannot be protected is hashed as well.
-            if size >= Store.promptlyProtected { try? blobs.protect(digest) } else { small.append(digest) }
+            if size(digest) >= Store.promptlyProtected {
+                try? blobs.protect(digest)
+            } else {
+                small.append(digest)
+            }
         }
         protecting.run { [blobs, small] in
             for digest in small { try? blobs.protect(digest) }
@@ -136,8 +140,10 @@ private struct Sealing {
         let version: Version
         let changedCount: Int
         let kept: [TreePath]
-        /// The new objects, with their sizes.
-        let objects: [Digest: UInt64]
+        /// The new objects.
+        let objects: [Digest]
+        /// Knows their sizes.
+        let sum: SealSum
         /// The old `upper/`, by its name in the temporary directory.
         let rubbish: RawPath
     }
@@ -170,10 +176,9 @@ private struct Sealing {
         try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
         removeOldNames(of: walk.kept, in: rubbish)
         if walk.kept.isEmpty { store.lostWrites.clear() }
-        let objects = (linked + walk.copied).map { ($0, walk.referenced[$0] ?? 0) }
         return Sealed(
             version: stored.version, changedCount: walk.changedCount, kept: walk.written,
-            objects: Dictionary(objects) { first, _ in first }, rubbish: rubbish)
+            objects: linked + walk.copied, sum: walk.sum, rubbish: rubbish)
     }
 
     /// The old `upper/`, which nobody looks at any more, may be there for a while, and `stat` would count the names that
@@ -208,7 +213,7 @@ private struct Sealing {
         }
         let root = try walk.run()
         assert(isRight(root, walk), "what was prepared is not what is staged")
-        try prepared.keepOnly(walk.referenced)
+        try prepared.keepOnly(walk.sum)
         if !request.allowsEmpty { try requireChange(root, since: parent, walk) }
 
         let generation = workspace.generation
@@ -219,11 +224,9 @@ private struct Sealing {
         let mark = WorkspaceMark(generation: generation + 1, version: manifest.digest)
         // First: by it the next start knows that files may have names in objects/, if this is where it ends.
         try workspace.prepareNext(root: root, mark, keeping: walk, replacesEmpty: prepared.hasBegun)
-        let asked = walk.referenced.keys.filter {
-            !prepared.unknown.contains($0) && !prepared.known.contains($0)
-        }
+        let asked = walk.sum.fresh.referenced.keys.filter { !prepared.wasAsked(for: $0) }
         let known = prepared.known.union(try store.catalog.knownBlobs(asked))
-        for (digest, file) in walk.files where prepared.linked[digest] == nil {
+        for (digest, file) in walk.sum.files where prepared.linked[digest] == nil {
             if known.contains(digest) {
                 try walk.mend(digest, with: file)
             } else {
@@ -233,13 +236,13 @@ private struct Sealing {
         }
         try store.sync(linked + walk.copied, isWhole: !walk.kept.isEmpty)
         try workspace.syncNext(store.lostWrites)
-        let new = walk.referenced.filter { !known.contains($0.key) }
+        let new = Sealing.newBlobs(walk.sum, prepared, known)
         var nodes = prepared.deltas
         try nodes.add(walk.editor, store.catalog)
         if !nodes.deltas.isEmpty { try store.raiseFormat(to: StoreFormat.deltas) }
         let commit = Catalog.Commit(
             manifest: manifest, nodes: walk.editor.newNodes, deltas: nodes.deltas, blobs: new,
-            inodeNumbers: walk.numbering.changes, newBytes: new.values.reduce(0) { $0 &+ $1 },
+            inodeNumbers: walk.numbering.changes, newBytes: new.reduce(0) { $0 &+ $1.size },
             tags: request.tags, movesTags: request.movesTags,
             pins: request.pins)
         // A program's fsync may have failed meanwhile.
@@ -250,6 +253,15 @@ private struct Sealing {
             if !store.catalog.isSettled { workspace.stop() }
             throw error
         }
+    }
+
+    private static func newBlobs(
+        _ sum: SealSum, _ prepared: SealPreparation, _ known: Set<Digest>
+    ) -> [Catalog.NewBlob] {
+        guard sum.isAsPrepared else { return Catalog.NewBlob.sorted(sum.fresh.referenced, but: known) }
+        let others = sum.fresh.referenced.filter { sum.prepared.referenced[$0.key] == nil }
+        let added = Catalog.NewBlob.sorted(others, but: known)
+        return added.isEmpty ? prepared.newBlobs : (prepared.newBlobs + added).sorted()
     }
 
     /// Whether a walk over everything finds the same, as far as it looks. Files that were open may have been written to
@@ -283,7 +295,7 @@ private struct Sealing {
         guard isSame else { return }
         throw StoreError(
             .nothingToCommit, parent.map { "nothing has changed since \($0.number)" } ?? "nothing is staged",
-            subject: workspace.name, hint: "write below staging/ first, or give --allow-empty")
+            subject: "staging", hint: "write below staging/ first, or give --allow-empty")
     }
 }
 

@@ -139,7 +139,8 @@ extension Store {
             throw StoreError(
                 .unknownPath, "\(version.number) has no such path", subject: path.display,
                 hint: Store.suggestion(near.map { directory.isRoot ? $0 : "\(directory.display)/\($0)" })
-                    ?? "firn ls \(version.number):\(directory.display) lists what is there")
+                    ?? "paths begin at the top of staging; firn ls \(version.number):\(directory.display) lists "
+                    + "what is there")
         }
         return entry
     }

@@ -16,8 +16,8 @@ struct SealWalk {
     /// Of a walk ahead: what it found. Of the one after it: what is taken over from there.
     private(set) var parts: [TreePath: SealPart]
 
-    /// Files whose bytes are to become objects, each backing file once.
-    private(set) var files: [Digest: StagedFile] = [:]
+    /// What all of it comes to.
+    private(set) var sum: SealSum
     /// Blobs already copied into `objects/`, from files that are open for writing for instance.
     private(set) var copied: [Digest] = []
     private(set) var openAtSeal: [Manifest.OpenFile] = []
@@ -44,8 +44,6 @@ struct SealWalk {
     private(set) var directories: [TreePath: (entry: TreeEntry, inode: UInt64)] = [:]
     /// The inode numbers of what is sealed.
     private(set) var numbering: InodeNumbering
-    /// Every blob referred to, with its size.
-    private(set) var referenced: [Digest: UInt64] = [:]
     private var digestByInode: [UInt64: Digest] = [:]
     /// Of backing files with several names.
     private var uses: [UInt64: Use] = [:]
@@ -61,7 +59,7 @@ struct SealWalk {
     ///   - prepared: what a walk ahead found, without what has changed since.
     init(
         _ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy, isAhead: Bool = false,
-        prepared: (editor: TreeEditor, parts: [TreePath: SealPart])? = nil
+        prepared: (editor: TreeEditor, parts: [TreePath: SealPart], totals: SealTotals?)? = nil
     ) {
         self.store = store
         self.workspace = workspace
@@ -69,12 +67,14 @@ struct SealWalk {
         self.isAhead = isAhead
         editor = prepared?.editor ?? TreeEditor(store.trees)
         parts = prepared?.parts ?? [:]
+        sum = SealSum(prepared: prepared?.totals)
         numbering = InodeNumbering(store, workspace)
     }
 
     /// Walks everything and returns the entry of the new root.
     mutating func run() throws(StoreError) -> TreeEntry {
         guard let root = try walk() else { preconditionFailure("only a walk ahead leaves out") }
+        sum.finish()
         return root
     }
 
@@ -176,7 +176,8 @@ struct SealWalk {
             numbering.takeOver(part.noted, in: directory)
             return Level(
                 found: found, place: place, here: here, path: path, directory: directory,
-                keptBefore: kept.count, names: names, part: part, isUnchanged: part.entry != nil)
+                keptBefore: kept.count, names: names, part: part, isTakenOver: true,
+                isUnchanged: part.entry != nil)
         }
         let names = try system("list", place.display) { () throws(Errno) in
             try Syscall.names(at: here.fd, here.path)
@@ -205,8 +206,7 @@ struct SealWalk {
             if level.isPlain { parts[level.path] = level.part }
             return level.part.entry
         }
-        for (_, digest, file) in level.part.files { files[digest] = file }
-        referenced.merge(level.part.referenced) { first, _ in first }
+        sum.add(level.part, isTakenOver: level.isTakenOver)
         if kept.count > level.keptBefore, let entry = level.part.entry {
             directories[level.path] = (entry, level.directory.number)
         }

@@ -14,9 +14,11 @@ struct SealPreparation {
     private var walk: SealWalk
     /// Staged files that have a name in `objects/` as well, by backing inode.
     private(set) var linked: [Digest: UInt64] = [:]
-    /// What was asked of the catalog.
+    private var totals = SealTotals()
+    /// Those of its blobs that the catalog knows.
     private(set) var known: Set<Digest> = []
-    private(set) var unknown: Set<Digest> = []
+    /// Rows for the catalog's new blobs, if all that is prepared is sealed.
+    private(set) var newBlobs: [Catalog.NewBlob] = []
     /// How new tree nodes are to be kept.
     private(set) var deltas = NodeDeltas()
     /// Where a backing inode was seen: the directory that it is, or that holds it.
@@ -40,13 +42,17 @@ struct SealPreparation {
                 walk = SealWalk(workspace, store, .include, isAhead: true)
                 try walk.lookAhead()
             }
+            owners.reserveCapacity(walk.parts.values.reduce(0) { $0 + 1 + $1.inodes.count })
             for (path, part) in walk.parts {
                 owners[part.inode] = path
                 for inode in part.inodes { owners[inode] = path }
             }
             try deltas.add(walk.editor, store.catalog)
-            try askForKnown()
+            known = try store.catalog.knownBlobs(walk.parts.values.flatMap(\.referenced.keys))
             try giveNames()
+            totals = SealTotals(blobCount: walk.parts.values.reduce(0) { $0 + $1.referenced.count })
+            for part in walk.parts.values { totals.add(part) { linked[$0] != nil } }
+            newBlobs = Catalog.NewBlob.sorted(totals.referenced, but: known)
             try store.sync(Array(linked.keys))
         } catch {
             undo()
@@ -54,11 +60,8 @@ struct SealPreparation {
         }
     }
 
-    private mutating func askForKnown() throws(StoreError) {
-        let referenced = walk.parts.values.reduce(into: Set<Digest>()) { $0.formUnion($1.referenced.keys) }
-        known = try store.catalog.knownBlobs(Array(referenced))
-        unknown = referenced.subtracting(known)
-    }
+    /// Whether the catalog was asked for a blob.
+    func wasAsked(for digest: Digest) -> Bool { totals.referenced[digest] != nil }
 
     /// The files of one directory that are to be given names.
     private struct Gifts: Sendable {
@@ -71,6 +74,7 @@ struct SealPreparation {
     private mutating func giveNames() throws(StoreError) {
         var gifts: [Gifts] = []
         var seen = known
+        seen.reserveCapacity(walk.parts.values.reduce(known.count) { $0 + $1.files.count })
         for part in walk.parts.values {
             var ofPart = Gifts(directory: part.place, inode: part.inode)
             for (name, digest, file) in part.files where seen.insert(digest).inserted {
@@ -127,7 +131,11 @@ struct SealPreparation {
     }
 
     /// What the seal can take over. The gate must be closed: nothing changes any more.
-    mutating func finish() throws(StoreError) -> (editor: TreeEditor, parts: [TreePath: SealPart]) {
+    ///
+    /// - Returns: the totals are nil where some of the parts were dropped.
+    mutating func finish() throws(StoreError) -> (
+        editor: TreeEditor, parts: [TreePath: SealPart], totals: SealTotals?
+    ) {
         var parts = walk.parts
         for inode in workspace.tracker.endWatch() {
             guard let path = owners[inode], let part = parts.removeValue(forKey: path) else { continue }
@@ -136,7 +144,7 @@ struct SealPreparation {
                 renewDigest(of: file)
             }
         }
-        return (walk.editor, parts)
+        return (walk.editor, parts, parts.count == walk.parts.count ? totals : nil)
     }
 
     /// The names in `objects/` that a file had and lost have changed its ctime, and nothing else.
@@ -148,8 +156,9 @@ struct SealPreparation {
     }
 
     /// Takes back what the version is not to have after all.
-    mutating func keepOnly(_ referenced: [Digest: UInt64]) throws(StoreError) {
-        for digest in linked.keys where referenced[digest] == nil { try takeBack(digest) }
+    mutating func keepOnly(_ sum: SealSum) throws(StoreError) {
+        if sum.isAsPrepared { return }
+        for digest in linked.keys where sum.size(of: digest) == nil { try takeBack(digest) }
     }
 
     private mutating func takeBack(_ digest: Digest) throws(StoreError) {

@@ -104,10 +104,9 @@ final class StagingNode: Node, @unchecked Sendable {
         hasDefaultACL = nil
     }
 
-    /// To be called once a seal is done: it need not be looked at by the next one if the base has it, and under one
-    /// name.
+    /// The base has it now, under its one name: it need not be looked at after the next seal.
     func endStaged() {
-        guard isCountedAsStaged, !isUpper, tree.table.links(self).count < 2 else { return }
+        guard isCountedAsStaged else { return }
         tree.staged.remove(id)
         isCountedAsStaged = false
     }

@@ -26,18 +26,22 @@ extension StagingTree {
             root.adopt(upper)
             try readTopNumber()
             var stale: [Stale] = []
-            let places = table.places(of: staged.ids)
+            // Where most nodes are staged ones those of a directory are those that it holds.
+            let ids = staged.ids
+            let places = ids.count > table.count / 2 ? nil : table.places(of: ids)
             try rebaseChildren(of: root, places, &links, &stale)
-            for place in places.values.joined() { (place.node as? StagingNode)?.endStaged() }
             return stale
         }
     }
 
+    /// - Parameter places: of all staged nodes, by the directory that holds them; nil where all that a directory holds are
+    ///   to be taken for staged.
     private func rebaseChildren(
-        of directory: StagingNode, _ places: [NodeID: [(name: FileName, node: Node)]], _ links: inout Links,
+        of directory: StagingNode, _ places: [NodeID: [(name: FileName, node: Node)]]?, _ links: inout Links,
         _ stale: inout [Stale]
     ) throws(VFSError) {
-        var held = places[directory.id] ?? []
+        var held =
+            places.map { $0[directory.id] ?? [] } ?? table.children(directory).map { ($0.key, $0.value) }
         // More than tree nodes are kept decoded for are looked up in order, so that each is decoded once.
         if held.count > 100_000 { held.sort { $0.name < $1.name } }
         for (name, child) in held {
@@ -55,6 +59,7 @@ extension StagingTree {
                 node.file?.becomeBlob(isParted: isParted)
                 if number == node.inode, !isParted || node.openCount > 0 {
                     node.adopt(entry)
+                    if !isParted { node.endStaged() }
                 } else {
                     node.lastAttributes = Attributes(entry, inode: node.inode)
                     unname(node, directory, name, &stale)

@@ -58,10 +58,34 @@ import Testing
         let root = try walk.run()
         var anew = SealWalk(fixture.workspace, fixture.store, .include)
         #expect(try anew.run() == root)
-        #expect(walk.referenced == anew.referenced)
+        #expect(walk.sum.fresh.referenced == anew.sum.fresh.referenced)
         prepared.undo()
         #expect(try object([2], in: fixture) == nil)
         #expect(fixture.workspace.tracker.linkCount(2, of: try inode(places[3])) == 2)
+    }
+
+    @Test func `what is taken over and what is found beside it come to the same as all at once`() throws {
+        let fixture = try StoreFixture(["known": [7]])
+        try fixture.commit()
+        try fixture.write("a/f", [1])
+        try fixture.write("a/again", [7])
+        let place = try fixture.write("b/f", [2])
+        try fixture.write("c/f", [3])
+        // In use, so that its directory is left for the seal to look at.
+        let open = try Syscall.openForReading(place)
+        var prepared = try SealPreparation(fixture.workspace, fixture.store)
+        var walk = SealWalk(fixture.workspace, fixture.store, .include, prepared: try prepared.finish())
+        let root = try walk.run()
+        #expect(walk.sum.isAsPrepared)
+        #expect(Set(walk.sum.fresh.referenced.keys) == [Digest.of([2])])
+        #expect(Set(walk.sum.files.keys).subtracting([Digest.of([2])]) == [Digest.of([7])])
+        #expect(prepared.newBlobs.map(\.digest) == [Digest.of([1]), Digest.of([3])].sorted())
+        var anew = SealWalk(fixture.workspace, fixture.store, .include)
+        #expect(try anew.run() == root)
+        let all = walk.sum.prepared.referenced.merging(walk.sum.fresh.referenced) { first, _ in first }
+        #expect(all == anew.sum.fresh.referenced)
+        prepared.undo()
+        withExtendedLifetime(open) {}
     }
 
     @Test func `directories that exchange their names are not taken for each other`() throws {

@@ -235,7 +235,7 @@ import Testing
         let entry = try #require(try walk.trees.entry(at: "log", below: root))
         #expect(entry.blob == Digest.of(more))
         #expect(entry.size == 8)
-        #expect(walk.referenced == [Digest.of(more): 8])
+        #expect(walk.sum.fresh.referenced == [Digest.of(more): 8])
     }
 
     @Test func `a file with two names, closed while it is sealed, is no object under one of them`() throws {
