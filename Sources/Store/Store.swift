@@ -83,11 +83,37 @@ public final class Store: Sendable {
                 throw StoreError(
                     .invalidInput, "the filesystem has no user extended attributes, which staging needs",
                     subject: path, hint: "use ext4, XFS or btrfs")
+            case .noSuchFileOrDirectory:
+                throw StoreError(
+                    .system(error), "the directory that is to hold the store does not exist", subject: path,
+                    hint: "make it first: mkdir -p")
+            case .notDirectory:
+                throw StoreError(
+                    .system(error), "this is a file, or leads through one; a store is a directory",
+                    subject: path,
+                    hint: "give a new or an empty directory")
+            case .permissionDenied:
+                throw StoreError(
+                    .system(error), "this user may not make a store here: \(error)", subject: path,
+                    hint: "choose another place, or have root make an empty directory that is yours")
             default: throw StoreError(error, doing: "make a store", subject: path)
             }
         }
         // The catalog and the first workspace are made by the first owner; being one now shows that it works.
-        try Store.open(at: path, .owning).close()
+        do throws(StoreError) { try Store.open(at: path, .owning).close() } catch {
+            unmake(path)
+            throw error
+        }
+    }
+
+    /// Leaves no store where one could not be made. What cannot be removed, the first owner finishes.
+    private static func unmake(_ path: String) {
+        guard let root = try? Syscall.open(at: AT_FDCWD, RawPath(path), O_RDONLY | O_DIRECTORY) else {
+            return
+        }
+        let files = ["catalog.db-wal", "catalog.db-shm", "catalog.db"].map { RawPath($0) }
+        // First, by which it is a store.
+        for name in [StoreFormat.fileName] + files + [lockName] { try? Syscall.unlink(at: root.fd, name) }
     }
 
     /// Whether a store may be made beside `name`: what a new filesystem has, or what making a store left behind
@@ -161,7 +187,10 @@ public final class Store: Sendable {
                 throw StoreError(error, doing: "open the store", subject: path)
             }
             throw StoreError(
-                .notAStore, "there is no store here", subject: path, hint: "make one with: firn init \(path)")
+                .notAStore,
+                error == .notDirectory
+                    ? "this is a file, and a store is a directory" : "there is no store here",
+                subject: path, hint: "make one in a new directory with: firn init DIRECTORY")
         }
         let format = try Store.readFormat(root, path)
         self.path = Store.absolute(path)

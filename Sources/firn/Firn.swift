@@ -1,6 +1,7 @@
 import ArgumentParser
 import Control
 import Glibc
+import Objects
 import Store
 
 /// The `firn` program.
@@ -61,6 +62,7 @@ struct Firn: ParsableCommand {
     /// Runs one command line and returns the status to exit with; everything has been said by then.
     static func run(_ arguments: [String]) -> ExitStatus {
         do {
+            try requireKnown(arguments.first)
             var command = try parseAsRoot(arguments)
             try command.run()
             return .done
@@ -75,6 +77,18 @@ struct Firn: ParsableCommand {
         } catch {
             return finish(error)
         }
+    }
+
+    /// The argument parser calls an unknown command an unexpected argument.
+    private static func requireKnown(_ word: String?) throws(UsageError) {
+        guard let word, !word.hasPrefix("-") else { return }
+        let commands = configuration.subcommands + configuration.groupedSubcommands.flatMap(\.subcommands)
+        let names = commands.flatMap { [$0._commandName] + $0.configuration.aliases } + ["help"]
+        if names.contains(word) { return }
+        let near = NearMatches.of(word, among: Set(names))
+        throw UsageError(
+            "\(Printable.text(word)): there is no such command",
+            hint: near.isEmpty ? "firn --help lists them" : "did you mean \(near.joined(separator: " or "))?")
     }
 
     /// What the argument parser throws: requests for help among real errors.

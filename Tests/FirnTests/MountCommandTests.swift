@@ -100,6 +100,40 @@ final class MountCommandTests {
         while try StoreOwnership.isOwned(directory.appending("store")) { usleep(2000) }
     }
 
+    @Test func `a store is not made in the mount of another`() throws {
+        try tool.run("mount", "store", "mnt")
+        let refused = try tool.run("init", "mnt/staging/new")
+        #expect(refused.status == 1)
+        #expect(refused.errors.contains("a store cannot lie in the mount of one"))
+        #expect(try shell("ls mnt/staging").text == "")
+        #expect(try tool.run("unmount", "mnt").status == 0)
+    }
+
+    @Test func `a supervisor that has ended shows, and then a dead mount says how to mount it again`() throws
+    {
+        try tool.run("mount", "store", "mnt")
+        let owner = try #require(StoreOwnership.owner(directory.appending("store")))
+        #expect(try tool.run("status", "--store", "store").output.contains("supervised)"))
+        kill(
+            try #require(Int32(try shell("cut -d' ' -f4 /proc/\(owner)/stat").text.prefix { $0 != "\n" })),
+            SIGKILL)
+        let log = directory.appending("store/firn.log")
+        let deadline = ContinuousClock.now + .seconds(10)
+        while try !String(contentsOfFile: log, encoding: .utf8).contains("the supervisor has ended"),
+            ContinuousClock.now < deadline
+        { usleep(5000) }
+        #expect(try String(contentsOfFile: log, encoding: .utf8).contains("the supervisor has ended"))
+        #expect(try tool.run("status", "--store", "store").output.contains("no supervisor)"))
+
+        kill(owner, SIGKILL)
+        while try StoreOwnership.isOwned(directory.appending("store")) { usleep(2000) }
+        let dead = try tool.run("log", "--store", "mnt")
+        #expect(dead.errors.contains("the mount has lost its daemon"))
+        #expect(dead.errors.contains("firn mount \(directory.appending("store")) \(mountpoint)"))
+        #expect(try tool.run("mount", "store", "mnt").status == 0)
+        #expect(try tool.run("unmount", "mnt").status == 0)
+    }
+
     @Test func `a dead daemon's mount is taken away by the next`() throws {
         try tool.run("mount", "store", "mnt", "--no-supervise")
         _ = try shell("echo kept > mnt/staging/a")

@@ -32,6 +32,20 @@ import Testing
         try Data(text.utf8).write(to: file)
     }
 
+    @Test func `a word that is no command is named, with what may have been meant`() throws {
+        let slip = try tool.run("comit")
+        #expect(slip.status == 2)
+        #expect(slip.errors == "firn: comit: there is no such command\n  hint: did you mean commit?\n")
+        #expect(try tool.run("dance").errors.contains("firn --help"))
+    }
+
+    @Test func `an import that changes nothing says so of what was imported`() throws {
+        let tool = try makeStore()
+        let again = try tool.run("import", "in", "-m", "once more")
+        #expect(again.status == 5)
+        #expect(again.errors.hasPrefix("firn: in: the newest version has all of it already\n"))
+    }
+
     @Test func `version and help go to standard output`() throws {
         let version = try tool.run("--version")
         #expect(version.status == 0)

@@ -57,6 +57,18 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: other) == ["objects"])
     }
 
+    @Test func `a store that cannot be made whole is not left half made`() throws {
+        let path = directory.appending("store")
+        let faults = FaultPlan()
+        faults.fail(at: FaultPoint(.commit, in: "keep(_:)"), with: .noSpace)
+        #expect(
+            code { try faults.during { try Store.create(at: path, now: TestClock.start) } }
+                == .system(.noSpace))
+        #expect(code { _ = try Store.open(at: path, .reading) } == .notAStore)
+        try Store.create(at: path, now: TestClock.start)
+        #expect(try Store.open(at: path, .owning).verify().isClean)
+    }
+
     @Test func `a store is not made over a store`() throws {
         let path = try create()
         #expect(code { try Store.create(at: path, now: TestClock.start) } == .alreadyAStore)

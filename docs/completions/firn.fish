@@ -157,8 +157,8 @@ complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "fir
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount"' -s 'o' -d 'ro, allow_other, nosupervise, passthrough=CHOICE or debug, as for mount(8).' -rfka ''
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount" log-file' -l 'log-file' -d 'Where the daemon logs to (default: STORE/firn.log).' -rF
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount" debug' -l 'debug' -d 'Log every request of the kernel.'
-complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount" supervise' -l 'supervise' -d 'Start another daemon when one dies, so that programs with open files see a pause.'
-complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount" no-supervise' -l 'no-supervise' -d 'Start another daemon when one dies, so that programs with open files see a pause.'
+complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount" supervise' -l 'supervise' -d 'Whether another daemon is started when one dies, so that programs with open files see a pause.'
+complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount" no-supervise' -l 'no-supervise' -d 'Whether another daemon is started when one dies, so that programs with open files see a pause.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount" passthrough' -l 'passthrough' -d 'Whether the kernel reads and writes files without the daemon (default: auto, where it can).' -rfka 'on off auto'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount" version' -l 'version' -d 'Show the version.'
 complete -c 'firn' -n '__firn_should_offer_completions_for_flags_or_options "firn mount" h help' -s 'h' -l 'help' -d 'Show help information.'

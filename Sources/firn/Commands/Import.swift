@@ -59,7 +59,14 @@ extension Firn {
                 }
                 request.commit = commit
             }
-            let outcome = try common.perform(.importTree(request), input: archive)
+            let outcome: JSONValue
+            do {
+                outcome = try common.perform(.importTree(request), input: archive)
+            } catch let error as StoreError where error.code == .nothingToCommit {
+                throw StoreError(
+                    error.code, "the newest version has all of it already", subject: source.text,
+                    hint: "nothing was imported, and no version is needed")
+            }
             if !outcome["commit"].isNull { CommitSummary.warn(outcome["commit"]) }
             try common.print(outcome) { output in
                 let imported = outcome["imported"]

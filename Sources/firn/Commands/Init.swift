@@ -1,5 +1,6 @@
 import ArgumentParser
 import Control
+import Foundation
 import Store
 
 extension Firn {
@@ -23,6 +24,7 @@ extension Firn {
         var json = false
 
         func run() throws {
+            try requireOutside()
             try Store.create(at: store, now: Store.clock())
             let made = try Store.open(at: store, .reading)
             let document: JSONValue = [
@@ -33,6 +35,15 @@ extension Firn {
             let output = StandardOutput()
             try output.line(json ? document.indented : "Made a store in \(Printable.text(made.path))")
             try output.flush()
+        }
+
+        private func requireOutside() throws(StoreError) {
+            // The directory itself need not be there yet.
+            let above = URL(fileURLWithPath: store).deletingLastPathComponent().path
+            guard let mount = try StoreLocation.enclosingMount(of: above) else { return }
+            throw StoreError(
+                .invalidInput, "a store cannot lie in the mount of one", subject: store,
+                hint: "choose a directory outside; this is the mount of \(mount.path)")
         }
     }
 }

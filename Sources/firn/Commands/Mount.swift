@@ -23,6 +23,10 @@ extension Firn {
                 which. With --passthrough on there is no mount where it would have to ask; with --passthrough \
                 off it always does.
 
+                SIGTERM to the daemon, as at a shutdown, unmounts at once, also while programs have files open; \
+                'firn unmount' leaves a mount alone that is in use. With -o ro programs cannot change staging, \
+                and the store's owner can still commit, restore and import.
+
                 Root mounts directly; other users need fusermount3 (Debian package fuse3), and \
                 'user_allow_other' in /etc/fuse.conf for --allow-other. As /sbin/mount.firn the program is \
                 what mount(8) and /etc/fstab call.
@@ -63,7 +67,8 @@ extension Firn {
         @Flag(
             inversion: .prefixedNo,
             help: ArgumentHelp(
-                "Start another daemon when one dies, so that programs with open files see a pause."))
+                "Whether another daemon is started when one dies, so that programs with open files see a pause."
+            ))
         var supervise = true
 
         @Option(

@@ -70,9 +70,10 @@ extension Firn {
                 mount["passthrough"].bool == true
                 ? ", passthrough"
                 : mount["passthrough_choice"].string == "off" ? ", passthrough off" : ", no passthrough"
+            let supervised = mount["supervised"].bool == true ? ", supervised" : ", no supervisor"
             let readOnly = mount["read_only"].bool == true ? ", read-only" : ""
-            return
-                "\(Printable.text(mountpoint)) (process \(mount["pid"].integer ?? 0)\(passthrough)\(readOnly))"
+            return "\(Printable.text(mountpoint)) (process \(mount["pid"].integer ?? 0)"
+                + "\(passthrough)\(supervised)\(readOnly))"
         }
 
         private static func latest(_ version: JSONValue) -> String {

@@ -116,6 +116,7 @@ final class Daemon: Sendable {
             throw error
         }
         session.start()
+        noteEndOfSupervisor()
         logger.notice(
             supervision?.inherited == nil ? "mounted" : "goes on with the mount",
             metadata: ["store": "\(store.path)", "mountpoint": "\(options.mountpoint)"])
@@ -131,6 +132,16 @@ final class Daemon: Sendable {
         mount.parts.withLock { $0 = MountReference.Parts() }
         logger.notice("unmounted", metadata: ["mountpoint": "\(options.mountpoint)"])
         try store.close()
+    }
+
+    private func noteEndOfSupervisor() {
+        guard let supervision else { return }
+        startDetachedThread { [logger] in
+            supervision.waitForEnd()
+            logger.error(
+                "the supervisor has ended: a daemon that dies now takes the mount with it",
+                metadata: ["hint": "unmount and mount again when it suits, for another"])
+        }
     }
 
     /// Mounts, or goes on with a mount.

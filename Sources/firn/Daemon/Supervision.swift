@@ -46,8 +46,18 @@ struct Supervision: Sendable {
         _ = firn_send_descriptors(socket.fd, [connection, lock], 2)
     }
 
-    /// Whether the kernel lets another daemon go on.
-    var isUsable: Bool { record.canResume }
+    /// Whether another daemon would go on: there is a supervisor, and the kernel lets it.
+    var isUsable: Bool { record.canResume && !hasEnded(within: 0) }
+
+    /// Returns when the supervisor has ended.
+    func waitForEnd() { while !hasEnded(within: -1) {} }
+
+    /// - Parameter milliseconds: how long to wait for it; for ever where that is negative.
+    private func hasEnded(within milliseconds: Int32) -> Bool {
+        // POLLHUP is reported whether it is asked for or not.
+        var end = pollfd(fd: socket.fd, events: 0, revents: 0)
+        return poll(&end, 1, milliseconds) > 0
+    }
 
     /// - Throws: `.connectionReset` when the other end is closed without a word.
     static func receive(_ socket: Int32) throws(Errno) -> (connection: Descriptor, lock: Descriptor) {

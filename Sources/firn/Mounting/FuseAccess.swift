@@ -6,7 +6,9 @@ import SystemPackage
 /// says of most of it only "Operation not permitted".
 enum FuseAccess {
     /// - Throws: ``StoreError`` of the system, with what is missing and how to get it.
-    static func require(allowsOther: Bool) throws(StoreError) {
+    ///
+    /// - Parameter mountpoint: an ordinary user must be able to write to it. See: `man 1 fusermount3`.
+    static func require(allowsOther: Bool, mountpoint: String) throws(StoreError) {
         if access("/dev/fuse", R_OK | W_OK) != 0 {
             let error = Errno(rawValue: errno)
             throw StoreError(
@@ -19,6 +21,11 @@ enum FuseAccess {
                     : "mount as root, or have root run: chmod 666 /dev/fuse")
         }
         if geteuid() == 0 { return }
+        if access(mountpoint, W_OK) != 0, errno == EACCES {
+            throw StoreError(
+                .system(.permissionDenied), "an ordinary user may mount only where the user may write",
+                subject: mountpoint, hint: "give a directory of your own, or mount as root")
+        }
         guard isInstalled("fusermount3") else {
             throw StoreError(
                 .system(.noSuchFileOrDirectory),

@@ -80,7 +80,7 @@ struct MountRequest {
                 hint: "its mount is \(owner["mount"]["mountpoint"].string ?? "elsewhere")")
         }
         let mountpoint = try Mountpoint.prepare(mountpoint, for: path)
-        try FuseAccess.require(allowsOther: allowsOther)
+        try FuseAccess.require(allowsOther: allowsOther, mountpoint: mountpoint)
         // What else may be in the way shows when the mount is made.
         if passthrough == .on, geteuid() != 0 { throw PassthroughObstacle.notRoot.error(mountpoint) }
         return (path, mountpoint)

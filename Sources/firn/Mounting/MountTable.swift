@@ -46,6 +46,12 @@ struct MountTable {
     /// The mount one sees at `path`: of several on top of each other the last.
     func mount(at path: [UInt8]) -> Entry? { entries.last { $0.mountpoint == path } }
 
+    /// The mount that `path` lies in.
+    func mount(enclosing path: [UInt8]) -> Entry? {
+        entries.filter { path == $0.mountpoint || path.starts(with: $0.mountpoint + [UInt8(ascii: "/")]) }
+            .max { $0.mountpoint.count < $1.mountpoint.count }
+    }
+
     /// The Firn mounts of a store.
     func mounts(of store: [UInt8]) -> [Entry] { entries.filter { $0.isFirn && $0.source == store } }
 

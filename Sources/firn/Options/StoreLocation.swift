@@ -1,4 +1,5 @@
 import Control
+import Foundation
 import Glibc
 import Store
 import SystemPackage
@@ -33,13 +34,19 @@ struct StoreLocation {
         return StoreLocation(path: path)
     }
 
-    private static func enclosingMount() throws(StoreError) -> StoreLocation? {
-        var path = ""
+    /// The mount that a directory lies in.
+    ///
+    /// - Parameter start: empty for the working directory.
+    static func enclosingMount(of start: String = "") throws(StoreError) -> StoreLocation? {
+        var path = start
         // As many steps as a working directory can have; the root is its own parent.
         var last: FileIdentity?
         for _ in 0..<RawPath.byteCountMax / 2 {
             let directory = path.isEmpty ? "." : path
-            guard let identity = FileIdentity(directory), identity != last else { return nil }
+            guard let identity = FileIdentity(directory), identity != last else {
+                if last == nil, errno == ENOTCONN { try requireLive(directory) }
+                return nil
+            }
             if let location = try mount(at: directory) { return location }
             last = identity
             path += path.isEmpty ? ".." : "/.."
@@ -61,12 +68,29 @@ struct StoreLocation {
 
     /// nil where there is no `.firn/status` at `path`.
     private static func mount(at path: String) throws(StoreError) -> StoreLocation? {
-        guard let bytes = try? SmallFile.read(path + "/.firn/status") else { return nil }
+        let bytes: [UInt8]
+        do throws(Errno) { bytes = try SmallFile.read(path + "/.firn/status") } catch {
+            if error == .socketNotConnected { try requireLive(path) }
+            return nil
+        }
         guard let status = try? JSONParser.parse(bytes), let store = status["store"].string else {
             throw StoreError(
                 .invalidInput, "the mount's status cannot be read", subject: "\(path)/.firn/status",
                 hint: "name the store with --store")
         }
         return StoreLocation(path: store, mountpoint: path)
+    }
+
+    /// - Throws: ``StoreError`` that says how to mount anew, where a mount has lost its daemon.
+    private static func requireLive(_ path: String) throws(StoreError) {
+        // Of a mount without a daemon the table and the name are all that can be had.
+        let name = path == "." ? FileManager.default.currentDirectoryPath : path
+        guard let real = try? RealPath.of(Array(name.utf8)),
+            let mount = try MountTable.read().mount(enclosing: real), mount.isFirn
+        else { return }
+        let (store, mountpoint) = (Printable.name(mount.source), Printable.name(mount.mountpoint))
+        throw StoreError(
+            .system(.socketNotConnected), "the mount has lost its daemon; nothing staged or sealed is lost",
+            subject: mountpoint, hint: "mount it again: firn mount \(store) \(mountpoint)")
     }
 }
