@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -142,6 +143,8 @@ int firn_writeback_error(int fd) {
     // One byte where no file has any, so that there is nothing to wait for. See: linux/fs/sync.c, sync_file_range
     return sync_file_range(fd, LONG_MAX - 1, 1, SYNC_FILE_RANGE_WAIT_BEFORE);
 }
+
+void firn_release_memory(void) { malloc_trim(0); }
 
 void firn_yield_to_others(void) {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };

@@ -106,14 +106,16 @@ public final class Store: Sendable {
         }
     }
 
-    /// Leaves no store where one could not be made. What cannot be removed, the first owner finishes.
+    /// Leaves no store where one could not be made whole, unless it is another process's by now. What cannot be removed,
+    /// the first owner finishes.
     private static func unmake(_ path: String) {
-        guard let root = try? Syscall.open(at: AT_FDCWD, RawPath(path), O_RDONLY | O_DIRECTORY) else {
-            return
-        }
+        guard let root = try? Syscall.open(at: AT_FDCWD, RawPath(path), O_RDONLY | O_DIRECTORY),
+            let ownership = try? takeOwnership(root, path, nil)
+        else { return }
         let files = ["catalog.db-wal", "catalog.db-shm", "catalog.db"].map { RawPath($0) }
-        // First, by which it is a store.
+        // First that by which it is a store: a new owner looks for it once more.
         for name in [StoreFormat.fileName] + files + [lockName] { try? Syscall.unlink(at: root.fd, name) }
+        withExtendedLifetime(ownership) {}
     }
 
     /// Whether a store may be made beside `name`: what a new filesystem has, or what making a store left behind
@@ -199,6 +201,8 @@ public final class Store: Sendable {
         currentFormat = Lock(format)
         self.now = now
         ownership = access == .owning ? try Store.takeOwnership(root, path, lock) : nil
+        // Who could not make it whole may have taken it away since.
+        if ownership != nil { _ = try Store.readFormat(root, path) }
         let objects = try Store.openPart("objects", of: root, path)
         temporary = TemporaryDirectory(
             try Store.openPart("tmp", of: root, path), isEmptiedLater: finishesLater)

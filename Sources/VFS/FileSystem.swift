@@ -7,6 +7,7 @@ internal import SystemPackage
 public final class FileSystem: Sendable {
     public let store: Store
     let table: NodeTable
+    let forgotten: ForgottenMemory
     let files = HandleTable<FileHandle>()
     let directories = HandleTable<DirectoryHandle>()
     let versions: VersionIndex
@@ -45,6 +46,7 @@ public final class FileSystem: Sendable {
         self.store = store
         self.record = record
         table = NodeTable(record: record)
+        forgotten = ForgottenMemory(of: table)
         self.owner = owner
         self.started = started
         versions = VersionIndex(store)

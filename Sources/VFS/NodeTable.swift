@@ -48,6 +48,14 @@ final class NodeTable: Sendable {
 
     var count: Int { state.withLock { $0.nodes.count } }
 
+    /// Gives up room that it needed once.
+    func shrink() {
+        state.withLock {
+            guard $0.nodes.capacity > 4 * $0.nodes.count + 1024 else { return }
+            $0.nodes = Dictionary(uniqueKeysWithValues: $0.nodes.lazy.map { ($0.key, $0.value) })
+        }
+    }
+
     /// A number that no node has had.
     func newID() -> NodeID {
         state.withLock { $0.takeID() }

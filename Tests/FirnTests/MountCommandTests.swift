@@ -113,7 +113,7 @@ final class MountCommandTests {
     {
         try tool.run("mount", "store", "mnt")
         let owner = try #require(StoreOwnership.owner(directory.appending("store")))
-        #expect(try tool.run("status", "--store", "store").output.contains("supervised)"))
+        #expect(try tool.run("status", "--store", "store").output.contains(", supervised)"))
         kill(
             try #require(Int32(try shell("cut -d' ' -f4 /proc/\(owner)/stat").text.prefix { $0 != "\n" })),
             SIGKILL)
@@ -123,7 +123,7 @@ final class MountCommandTests {
             ContinuousClock.now < deadline
         { usleep(5000) }
         #expect(try String(contentsOfFile: log, encoding: .utf8).contains("the supervisor has ended"))
-        #expect(try tool.run("status", "--store", "store").output.contains("no supervisor)"))
+        #expect(try tool.run("status", "--store", "store").output.contains("unsupervised)"))
 
         kill(owner, SIGKILL)
         while try StoreOwnership.isOwned(directory.appending("store")) { usleep(2000) }
@@ -154,7 +154,8 @@ final class MountCommandTests {
             "rw,nofail,ro,x-systemd.automount")
         #expect(helper.status == 0, "\(String(decoding: helper.errors, as: UTF8.self))")
         #expect(try shell("touch mnt/staging/x").status != 0)
-        #expect(try tool.run("unmount", "mnt").status == 0)
+        let unmounted = try tool.run("unmount", "mnt")
+        #expect(unmounted.status == 0, "\(unmounted.errors)")
         let refused = try Shell.run(directory.appending("mount.firn"), "/nowhere", mountpoint)
         #expect(refused.status == MountHelper.failureStatus)
         #expect(try Shell.run(directory.appending("mount.firn"), "/nowhere").status == 1)

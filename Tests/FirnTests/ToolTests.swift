@@ -43,7 +43,7 @@ import Testing
         let tool = try makeStore()
         let again = try tool.run("import", "in", "-m", "once more")
         #expect(again.status == 5)
-        #expect(again.errors.hasPrefix("firn: in: the newest version has all of it already\n"))
+        #expect(again.errors.hasPrefix("firn: in: it holds nothing that is new"))
     }
 
     @Test func `version and help go to standard output`() throws {

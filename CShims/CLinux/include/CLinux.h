@@ -43,6 +43,8 @@ long firn_seek_hole(int fd, long offset);
 int firn_start_writeback(int fd);
 // man 2 sync_file_range: fails where writing back has failed since fd was opened or last told so; writes nothing.
 int firn_writeback_error(int fd);
+// man 3 malloc_trim
+void firn_release_memory(void);
 // man 2 setpriority, man 2 ioprio_set: the calling thread runs and reads when no other wants to.
 void firn_yield_to_others(void);
 // man 2 posix_fadvise, POSIX_FADV_SEQUENTIAL

@@ -94,6 +94,7 @@ extension Store {
         }
         protecting.run { [blobs, small] in
             for digest in small { try? blobs.protect(digest) }
+            if small.count >= Store.promptlyDiscarded { UnusedMemory.release() }
         }
     }
 
@@ -268,7 +269,7 @@ private struct Sealing {
     /// since, and closed.
     private func isRight(_ root: TreeEntry, _ walk: SealWalk) -> Bool {
         if !walk.kept.isEmpty { return true }
-        var other = SealWalk(workspace, store, .include, isAhead: true)
+        var other = SealWalk(workspace, store, .include, isAhead: true, trustsNotes: false)
         // A disk that fails just now proves nothing.
         guard let found = try? other.lookAhead() else { return true }
         return found == root && other.numbering.changes == walk.numbering.changes

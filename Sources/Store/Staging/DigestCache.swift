@@ -21,7 +21,7 @@ final class DigestCache: Sendable {
     }
 
     private struct Known {
-        var key: Key
+        let key: Key
         let digest: Digest
         let notes: UpperEntry.Notes?
     }
@@ -45,14 +45,15 @@ final class DigestCache: Sendable {
         files.withLock { $0[key.inode] = Known(key: key, digest: digest, notes: notes) }
     }
 
-    /// A file's ctime has changed since it was given a name more, or one less, and nothing else of it.
+    /// A file's ctime has changed since it was given a name more, or one less. Its bytes have not; what else a version
+    /// says of it may have been changed since, which would show in nothing but that time.
     func renew(_ status: stat) {
         let key = Key(status)
         files.withLock { files in
-            guard let old = files[key.inode]?.key, old.size == key.size, old.mtime == key.mtime else {
+            guard let old = files[key.inode], old.key.size == key.size, old.key.mtime == key.mtime else {
                 return
             }
-            files[key.inode]?.key = key
+            files[key.inode] = Known(key: key, digest: old.digest, notes: nil)
         }
     }
 

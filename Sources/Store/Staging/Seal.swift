@@ -12,6 +12,8 @@ struct SealWalk {
     let openFiles: OpenFilesPolicy
     /// Whether the gate is open. Files that programs have open, or that have several names, are left out then.
     let isAhead: Bool
+    /// Whether what is known of files by their status is taken for granted.
+    let trustsNotes: Bool
     private(set) var editor: TreeEditor
     /// Of a walk ahead: what it found. Of the one after it: what is taken over from there.
     private(set) var parts: [TreePath: SealPart]
@@ -59,12 +61,14 @@ struct SealWalk {
     ///   - prepared: what a walk ahead found, without what has changed since.
     init(
         _ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy, isAhead: Bool = false,
+        trustsNotes: Bool = true,
         prepared: (editor: TreeEditor, parts: [TreePath: SealPart], totals: SealTotals?)? = nil
     ) {
         self.store = store
         self.workspace = workspace
         self.openFiles = openFiles
         self.isAhead = isAhead
+        self.trustsNotes = trustsNotes
         editor = prepared?.editor ?? TreeEditor(store.trees)
         parts = prepared?.parts ?? [:]
         sum = SealSum(prepared: prepared?.totals)
@@ -234,7 +238,7 @@ struct SealWalk {
             level.part.inodes.append(found.file.inode)
             if isAhead {
                 var isLeftOut = try noteUnhashed(name, found, in: level)
-                if !isLeftOut, !workspace.tracker.isUnused(found.file.inode) {
+                if !isLeftOut, !trustsNotes || !workspace.tracker.isUnused(found.file.inode) {
                     isLeftOut = try isInUse(found, at: place)
                     if !isLeftOut { isLeftOut = try hasChanged(found, at: place) }
                 }
@@ -304,15 +308,6 @@ struct SealWalk {
         if workspace.tracker.isOpen(found.file.inode) { return true }
         if found.reference != nil, found.status.st_size == 0 { return false }
         return try use(of: found, at: place) != .none
-    }
-
-    /// Whether a file is another than when it was found. Who had it open then may have written to it and closed it
-    /// before it was asked who has: the gate does not hold such writes up.
-    private func hasChanged(_ found: UpperEntry, at place: Place) throws(StoreError) -> Bool {
-        let now = try system("look at", place.display) { () throws(Errno) in
-            try Syscall.stat(at: place.fd, place.path)
-        }
-        return DigestCache.Key(now) != DigestCache.Key(found.status)
     }
 
     /// What programs may still do with a file.

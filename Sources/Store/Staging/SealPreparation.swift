@@ -121,7 +121,8 @@ struct SealPreparation {
             return false
         }
         given()
-        // While nobody has changed either, the name is that file's. Who does so later is noted for ``finish()``.
+        // A change is noted when it has been made, so another file may have that name for a moment longer. ``finish()``
+        // takes it back then.
         if !workspace.tracker.wasChanged(file.inode, gifts.inode) { return true }
         if let status = try store.blobs.status(file.digest), UInt64(status.st_ino) == file.inode {
             return true
@@ -173,8 +174,10 @@ struct SealPreparation {
         for digest in linked.keys + others {
             do throws(StoreError) { _ = try store.blobs.remove(digest) } catch { isUndone = false }
         }
+        for part in walk.parts.values {
+            for (_, digest, file) in part.files where linked[digest] == file.inode { renewDigest(of: file) }
+        }
         linked = [:]
-        for part in walk.parts.values { for (_, _, file) in part.files { renewDigest(of: file) } }
         workspace.tracker.endLinking()
         // Last of all, and not while a name is left: by it the next start knows that there may be some. Files that stay
         // staged may have a second name in it, which `stat` would count.

@@ -63,8 +63,9 @@ public final class WriteTracker: Sendable {
     func probeUse<Failure>(
         of backing: UInt64, _ hasUser: () throws(Failure) -> Bool
     ) throws(Failure) -> Bool {
-        // First: who opens it while the kernel is asked takes it out again.
-        state.withLock { _ = $0.unused.insert(backing) }
+        // First: who opens it while the kernel is asked takes it out again. Who is about to write to it may not have it
+        // open as far as the kernel is concerned.
+        state.withLock { if $0.writers[backing] == nil { $0.unused.insert(backing) } }
         var isUsed = true
         defer { if isUsed { state.withLock { _ = $0.unused.remove(backing) } } }
         isUsed = try hasUser()
@@ -72,9 +73,11 @@ public final class WriteTracker: Sendable {
     }
 
     /// Whether surely nobody has a file open or mapped.
-    func isUnused(_ backing: UInt64) -> Bool { state.withLock { $0.unused.contains(backing) } }
+    func isUnused(_ backing: UInt64) -> Bool {
+        state.withLock { $0.unused.contains(backing) && $0.writers[backing] == nil }
+    }
 
-    /// Other files may have those numbers now.
+    /// Forgets what ``probeUse(of:_:)`` has found: the files are sealed ones now.
     func forgetUnused() { state.withLock { $0.unused.removeAll() } }
 
     public func isOpen(_ backing: UInt64) -> Bool {

@@ -34,7 +34,7 @@ public final class LostWrites: Sendable {
     /// Runs a sync, and remembers when it says that something could not be written.
     public func watching<Result>(_ sync: () throws(Errno) -> Result) throws(Errno) -> Result {
         do throws(Errno) { return try sync() } catch {
-            if error == .ioError || error == .noSpace || error == .diskQuotaExceeded { note(error) }
+            if LostWrites.isLoss(error) { note(error) }
             throw error
         }
     }
@@ -43,9 +43,17 @@ public final class LostWrites: Sendable {
     /// O_SYNC, or an `msync`, of which the daemon hears nothing when the kernel writes to the file without asking.
     ///
     /// - Parameter file: opened before they were written. To be called when that is done.
-    public func noteUnwritten(_ file: Descriptor) {
-        // The writer has been told: what matters here is that it is remembered.
-        try? watching { () throws(Errno) in try Syscall.requireWrittenBack(file.fd) }
+    /// - Returns: what the kernel will not say again to who syncs by `file`; nil where all is well.
+    public func noteUnwritten(_ file: Descriptor) -> Errno? {
+        do throws(Errno) {
+            try watching { () throws(Errno) in try Syscall.requireWrittenBack(file.fd) }
+            return nil
+        } catch { return error }
+    }
+
+    /// Whether a sync that failed with this has lost bytes.
+    public static func isLoss(_ error: Errno) -> Bool {
+        error == .ioError || error == .noSpace || error == .diskQuotaExceeded
     }
 
     private func note(_ error: Errno) {

@@ -46,7 +46,10 @@ extension FileSystem {
     }
 
     /// The kernel gives back `count` lookups.
-    public func forget(_ node: NodeID, count: UInt64) { table.release(node, count: count) }
+    public func forget(_ node: NodeID, count: UInt64) {
+        table.release(node, count: count)
+        forgotten.note()
+    }
 
     public func attributes(_ id: NodeID) throws(VFSError) -> (Attributes, Lifetime) {
         let node = try node(id)

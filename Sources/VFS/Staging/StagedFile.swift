@@ -1,5 +1,6 @@
 internal import Objects
 internal import Store
+internal import Synchronization
 internal import SystemPackage
 
 /// The bytes behind an open file of staging, shared by all its handles: the backing file in `upper/`, or the
@@ -15,6 +16,9 @@ final class StagedFile: Sendable {
         var isWritable: Bool
         var isBlob: Bool
         var isParted = false
+        /// How often bytes of it could not be written back, and why the last time.
+        var lossCount = 0
+        var lastLoss: Errno?
     }
 
     private let state: Lock<State>
@@ -42,8 +46,23 @@ final class StagedFile: Sendable {
 
     /// Reads under way finish with the old descriptor.
     func replace(_ descriptor: Descriptor, isWritable: Bool) {
-        state.withLock { $0 = State(descriptor: descriptor, isWritable: isWritable, isBlob: false) }
+        state.withLock {
+            $0 = State(
+                descriptor: descriptor, isWritable: isWritable, isBlob: false, lossCount: $0.lossCount,
+                lastLoss: $0.lastLoss)
+        }
     }
+
+    /// The kernel has said that bytes could not be written back, which it says once for the descriptor that all handles
+    /// share: each of them is to hear of it.
+    func noteLoss(_ error: Errno) {
+        state.withLock {
+            $0.lossCount += 1
+            $0.lastLoss = error
+        }
+    }
+
+    var losses: (count: Int, last: Errno?) { state.withLock { ($0.lossCount, $0.lastLoss) } }
 
     /// Keeps a descriptor from now on.
     func keep(_ descriptor: Descriptor) { state.withLock { $0.descriptor = descriptor } }
@@ -84,7 +103,9 @@ final class StagedFile: Sendable {
 
 /// One open of a staged file.
 final class StagingHandle: FileHandle, @unchecked Sendable {
-    // Sendable because it is constant.
+    // Sendable because it is constant, but for this.
+    /// How many losses of the file its program was told of, or were before its time.
+    private let toldLossCount: Atomic<Int>
     private let staged: StagedFile
     private let tree: StagingTree
     private let stagingNode: StagingNode
@@ -94,6 +115,7 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
 
     init(_ node: StagingNode, _ staged: StagedFile, writes: UInt64?, appends: Bool) {
         self.staged = staged
+        toldLossCount = Atomic(staged.losses.count)
         self.writes = writes
         self.appends = appends
         tree = node.tree
@@ -139,8 +161,19 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
         let descriptor = staged.isBlob ? try tree.backingFile(stagingNode) : try descriptor()
         guard let descriptor else { return }
         try called { () throws(Errno) in
-            try tree.store.lostWrites.watching { () throws(Errno) in
-                try dataOnly ? Syscall.syncData(descriptor.fd) : Syscall.sync(descriptor.fd)
+            do throws(Errno) {
+                try tree.store.lostWrites.watching { () throws(Errno) in
+                    try dataOnly ? Syscall.syncData(descriptor.fd) : Syscall.sync(descriptor.fd)
+                }
+            } catch {
+                guard LostWrites.isLoss(error) else { throw error }
+                staged.noteLoss(error)
+            }
+            let losses = staged.losses
+            if toldLossCount.exchange(losses.count, ordering: .relaxed) != losses.count,
+                let error = losses.last
+            {
+                throw error
             }
         }
     }

@@ -154,7 +154,11 @@ extension StagingTree {
             node.openCount -= 1
             if handle.writes != nil {
                 node.writeCount -= 1
-                if let written = node.file?.descriptor { store.lostWrites.noteUnwritten(written) }
+                if let file = node.file, let written = file.descriptor,
+                    let error = store.lostWrites.noteUnwritten(written)
+                {
+                    file.noteLoss(error)
+                }
             }
             if node.openCount == 0 {
                 node.file = nil

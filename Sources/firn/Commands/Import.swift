@@ -64,8 +64,7 @@ extension Firn {
                 outcome = try common.perform(.importTree(request), input: archive)
             } catch let error as StoreError where error.code == .nothingToCommit {
                 throw StoreError(
-                    error.code, "the newest version has all of it already", subject: source.text,
-                    hint: "nothing was imported, and no version is needed")
+                    error.code, "it holds nothing that is new, so no version was made", subject: source.text)
             }
             if !outcome["commit"].isNull { CommitSummary.warn(outcome["commit"]) }
             try common.print(outcome) { output in

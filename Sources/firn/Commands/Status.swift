@@ -70,7 +70,7 @@ extension Firn {
                 mount["passthrough"].bool == true
                 ? ", passthrough"
                 : mount["passthrough_choice"].string == "off" ? ", passthrough off" : ", no passthrough"
-            let supervised = mount["supervised"].bool == true ? ", supervised" : ", no supervisor"
+            let supervised = mount["supervised"].bool == true ? ", supervised" : ", unsupervised"
             let readOnly = mount["read_only"].bool == true ? ", read-only" : ""
             return "\(Printable.text(mountpoint)) (process \(mount["pid"].integer ?? 0)"
                 + "\(passthrough)\(supervised)\(readOnly))"

@@ -76,7 +76,10 @@ extension Firn {
                 throw error.code == .busy ? Unmount.busy(mountpoint, error) : error
             }
             try waitForEnd(of: owner, store)
-            processes?.waitForEnd()
+            guard processes?.waitForEnd() == false else { return }
+            throw StoreError(
+                .busy, "unmounted, and all is safe, but the daemon has not ended yet", subject: store,
+                hint: "its disk can be unmounted once it has")
         }
 
         /// Everything is safe when the owner has let go of the store.

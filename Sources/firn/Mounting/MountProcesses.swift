@@ -23,9 +23,9 @@ struct MountProcesses {
     }
 
     /// Waits until they have ended, which they are about to do.
-    func waitForEnd() {
-        for descriptor in descriptors { _ = firn_wait_for_end(descriptor.fd, 10_000) }
-    }
+    ///
+    /// - Returns: whether they have.
+    func waitForEnd() -> Bool { descriptors.allSatisfy { firn_wait_for_end($0.fd, 10_000) == 0 } }
 
     private static func parent(of process: Int32) -> Int32? {
         guard let text = try? SmallFile.read(RawPath("/proc/\(process)/status"), byteCountMax: 1 << 16),

@@ -43,10 +43,12 @@ struct StoreLocation {
         var last: FileIdentity?
         for _ in 0..<RawPath.byteCountMax / 2 {
             let directory = path.isEmpty ? "." : path
-            guard let identity = FileIdentity(directory), identity != last else {
-                if last == nil, errno == ENOTCONN { try requireLive(directory) }
+            let identity: FileIdentity
+            do throws(Errno) { identity = try FileIdentity(directory) } catch {
+                if error == .socketNotConnected { try requireLive(directory) }
                 return nil
             }
+            if identity == last { return nil }
             if let location = try mount(at: directory) { return location }
             last = identity
             path += path.isEmpty ? ".." : "/.."
@@ -58,9 +60,8 @@ struct StoreLocation {
         let device: UInt64
         let inode: UInt64
 
-        init?(_ path: String) {
-            var status = Glibc.stat()
-            guard stat(path, &status) == 0 else { return nil }
+        init(_ path: String) throws(Errno) {
+            let status = try Syscall.stat(at: AT_FDCWD, RawPath(path + "/."))
             device = UInt64(status.st_dev)
             inode = UInt64(status.st_ino)
         }

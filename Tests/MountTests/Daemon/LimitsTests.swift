@@ -215,14 +215,21 @@ struct LimitsTests {
         try MountedStore.with(options: ["--passthrough", passthrough], below: disk.path) { mount in
             try mount.write("staging/a", "sealed")
             try mount.commit()
+            var other: Descriptor? = try mount.open("staging/log", O_CREAT | O_RDWR)
             do {
-                let file = try mount.open("staging/log", O_CREAT | O_RDWR | O_SYNC)
+                let file = try mount.open("staging/log", O_RDWR | O_SYNC)
                 try file.write(String(repeating: "o", count: bytes.utf8.count), at: 0)
                 try disk.loseWrites(to: mount.store + "/workspaces/main/upper/log")
                 #expect(failure { () throws(Errno) in try file.write(bytes, at: 0) } == .noSpace)
                 // Now the kernel has told, and takes what is in memory for written.
                 try disk.takeWrites()
             }
+            if let file = other {
+                // Each who has it open is told once.
+                #expect(failure { () throws(Errno) in try Syscall.sync(file.fd) } == .noSpace)
+                try Syscall.sync(file.fd)
+            }
+            other = nil
             try mount.commit()
             try mount.unmount()
             try disk.repair(directory.appending("pool/disk.img"))

@@ -64,6 +64,46 @@ import Testing
         #expect(fixture.workspace.tracker.linkCount(2, of: try inode(places[3])) == 2)
     }
 
+    @Test(arguments: [false, true])
+    func `an attribute that is set while a seal is prepared is sealed`(isUndone: Bool) throws {
+        let fixture = try StoreFixture()
+        let place = try fixture.write("d/f", [1])
+        // Until a change would show in its ctime, what is read of it beside its bytes is not kept.
+        usleep(150_000)
+        _ = try Prehash.hash(place, fixture.workspace)
+        #expect(fixture.workspace.digests.notes(of: try Syscall.stat(at: place.fd, place.path)) != nil)
+        let directory = try inode(try fixture.upper("d"))
+        var prepared = try SealPreparation(fixture.workspace, fixture.store)
+        #expect(Set(prepared.linked.keys) == [Digest.of([1])])
+        try Syscall.setAttribute(at: place.fd, place.path, RawPath("user.k"), [7])
+        fixture.workspace.tracker.changed(directory)
+        if isUndone { prepared.undo() }
+        let ahead = isUndone ? nil : try prepared.finish()
+        var walk = SealWalk(fixture.workspace, fixture.store, .include, prepared: ahead)
+        let root = try walk.run()
+        let entry = try #require(try walk.trees.entry(at: "d/f", below: root))
+        #expect(entry.xattrs == [ExtendedAttribute(name: Array("user.k".utf8), value: [7])])
+        if !isUndone { prepared.undo() }
+    }
+
+    @Test func `who is about to write to a file is one of its users`() throws {
+        let tracker = WriteTracker()
+        #expect(!tracker.probeUse(of: 1) { false })
+        #expect(tracker.isUnused(1))
+        tracker.opened(1)
+        #expect(!tracker.isUnused(1))
+        // As far as the kernel is concerned it may not be open yet.
+        #expect(!tracker.probeUse(of: 1) { false })
+        #expect(!tracker.isUnused(1))
+        tracker.closed(1)
+        #expect(!tracker.isUnused(1))
+        #expect(tracker.probeUse(of: 1) { true })
+        #expect(!tracker.isUnused(1))
+        #expect(!tracker.probeUse(of: 1) { false })
+        tracker.changed(1)
+        #expect(!tracker.isUnused(1))
+    }
+
     @Test func `what is taken over and what is found beside it come to the same as all at once`() throws {
         let fixture = try StoreFixture(["known": [7]])
         try fixture.commit()
