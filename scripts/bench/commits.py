@@ -6,7 +6,7 @@ import statistics
 import subprocess
 
 from loops import file_name
-from rig import stored_bytes, timed
+from rig import stored_bytes, sync_filesystem, timed
 from rows import Point, Row, at_most, missing, ratio_at_most
 from sizes import FILE_BYTES, human, size_text
 
@@ -73,13 +73,14 @@ def files(rig, sizes):
     cheapest = None
     for count in sizes.new_files:
         rounds = [commit_new(rig, count) for _ in range(rig.rounds)]
-        seconds, pause, after = (statistics.median(of) for of in zip(*rounds))
+        seconds, pause, after, floor = (statistics.median(of) for of in zip(*rounds))
         yield Point("change", count, seconds)
         yield Point("tree", count, after)
         # The targets are those of 100,000.
         is_target = count == 100_000
         what = f"commit of {human(count)} new files of 4 KiB, hashed before"
-        yield Row(what, "s", seconds, target=at_most(1.5) if is_target else None)
+        note = "native: a C program looks at each, links it and syncs"
+        yield Row(what, "s", seconds, floor, target=at_most(1.5) if is_target else None, note=note)
         yield Row(f"{what}: pause", "ms", pause * 1e3, target=at_most(250) if is_target else None)
         cost = seconds / count * 1e6
         yield Row("— cost of a file", "µs", cost, target=at_most(round(cheapest * FLAT, 1)) if cheapest else None)
@@ -88,8 +89,10 @@ def files(rig, sizes):
 
 
 def commit_new(rig, count):
-    """Returns the seconds of the commit, of its pause, and of commits of one change each afterwards."""
+    """Returns the seconds of the commit, of its pause, of commits of one change each afterwards, and of what the
+    system's part in the first takes alone."""
     rig.new_store()
+    floor = link_natively(rig, count)
     rig.loops.make(rig.staging / "new", count, EACH)
     rig.wait_until_hashed()
     seconds, pause = rig.commit("new files")
@@ -97,7 +100,18 @@ def commit_new(rig, count):
     for number in range(CHANGES):
         (rig.staging / "new" / file_name(number, EACH)).write_bytes(os.urandom(FILE_BYTES))
         after.append(rig.commit("one change")[0])
-    return seconds, pause, statistics.median(after)
+    return seconds, pause, statistics.median(after), floor
+
+
+def link_natively(rig, count):
+    """What a commit asks of the system at the least: a look at each file, a second name for it, and a sync."""
+    files = rig.native / "new"
+    rig.loops.make(files, count, EACH)
+    sync_filesystem(files)
+    seconds = rig.loops.link(files, count, EACH)
+    for made in (files, files.with_name("new.objects")):
+        shutil.rmtree(made)
+    return seconds
 
 
 def partly_changed(rig, sizes):

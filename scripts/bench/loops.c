@@ -1,6 +1,8 @@
 // The inner loops that are measured, in C, so that an interpreter's own time does not hide what the filesystem takes.
 //
 //   loops make|read|stat DIRECTORY FILES PER-DIRECTORY    small files, see file_name()
+//   loops link DIRECTORY FILES PER-DIRECTORY              looks at each and gives it a second name below
+//                                                         DIRECTORY.objects, on all processors, and syncs
 //   loops write FILE BYTES                                a new file in blocks of 1 MiB, synced
 //   loops scan FILE                                       sequential reads of 1 MiB
 //   loops random FILE READS JOBS                          so many reads of 4 KiB by each of JOBS threads
@@ -89,6 +91,43 @@ static void small_files(const char *mode, const char *directory, long count, lon
     }
 }
 
+struct links {
+    const char *directory;
+    long first, step, count, each;
+};
+
+static void *give_links(void *argument) {
+    const struct links *links = argument;
+    char path[4096], name[4096];
+    for (long number = links->first; number < links->count; number += links->step) {
+        file_name(path, links->directory, number, links->each);
+        stat_one(path);
+        // As digests are: evenly spread, and in no order.
+        uint64_t digest = (uint64_t)(number + 1) * 0x9E3779B97F4A7C15u;
+        snprintf(name, sizeof name, "%s.objects/%02x/%016lx", links->directory, (unsigned)(digest >> 56), digest);
+        if (link(path, name)) fail(name);
+    }
+    return NULL;
+}
+
+static void link_all(const char *directory, long count, long each) {
+    char path[4096];
+    for (int first = 0; first < 256; first++) {
+        snprintf(path, sizeof path, "%s.objects/%02x", directory, first);
+        if (mkdir(path, 0755)) fail(path);
+    }
+    long jobs = sysconf(_SC_NPROCESSORS_ONLN);
+    if (jobs > JOBS_MAX) jobs = JOBS_MAX;
+    pthread_t threads[JOBS_MAX];
+    struct links links[JOBS_MAX];
+    for (long job = 0; job < jobs; job++) {
+        links[job] = (struct links){directory, job, jobs, count, each};
+        if (pthread_create(&threads[job], NULL, give_links, &links[job])) fail("pthread_create");
+    }
+    for (long job = 0; job < jobs; job++) pthread_join(threads[job], NULL);
+    if (syncfs(open_or_fail(directory, O_RDONLY))) fail("syncfs");
+}
+
 static void write_large(const char *path, off_t bytes, char *block) {
     int file = open_or_fail(path, O_WRONLY | O_CREAT | O_EXCL);
     for (off_t done = 0; done < bytes; done += LARGE) {
@@ -171,6 +210,7 @@ int main(int count, char **words) {
     else if (!strcmp(mode, "random")) random_jobs(path, first, second);
     else if (!strcmp(mode, "map")) map(path);
     else if (!strcmp(mode, "overwrite")) overwrite(file, first, block);
+    else if (!strcmp(mode, "link")) link_all(path, first, second);
     else if (second > 0) small_files(mode, path, first, second);
     else return 2;
     printf("%.9f\n", now() - start);

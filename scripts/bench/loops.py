@@ -29,6 +29,11 @@ class Loops:
     def stat(self, directory, count, each):
         return self._run("stat", directory, count, each)
 
+    def link(self, directory, count, each):
+        objects = directory.with_name(directory.name + ".objects")
+        objects.mkdir()
+        return self._run("link", directory, count, each)
+
     # One large file
 
     def write(self, path, size):
