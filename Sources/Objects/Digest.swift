@@ -10,13 +10,12 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// - Parameter bytes: exactly 32 bytes; anything else gives nil.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == Digest.byteCount else { return nil }
-        var rest = bytes[...]
-        func nextWord() -> UInt64 {
-            let word = rest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
-            rest = rest.dropFirst(8)
-            return word
+        words = Array(bytes).withUnsafeBytes { bytes in
+            func word(_ index: Int) -> UInt64 {
+                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+            }
+            return (word(0), word(1), word(2), word(3))
         }
-        words = (nextWord(), nextWord(), nextWord(), nextWord())
     }
 
     /// - Parameter hex: exactly 64 hexadecimal digits in either case; anything else gives nil.
