@@ -109,6 +109,7 @@ public final class Store: Sendable {
     /// Leaves no store where one could not be made whole, unless it is another process's by now. What cannot be removed,
     /// the first owner finishes.
     private static func unmake(_ path: String) {
+        // The error that is on its way says why it could not be made.
         guard let root = try? Syscall.open(at: AT_FDCWD, RawPath(path), O_RDONLY | O_DIRECTORY),
             let ownership = try? takeOwnership(root, path, nil)
         else { return }

@@ -148,7 +148,7 @@ struct SealPreparation {
         return (walk.editor, parts, parts.count == walk.parts.count ? totals : nil)
     }
 
-    /// The names in `objects/` that a file had and lost have changed its ctime, and nothing else.
+    /// The name in `objects/` that a file had and lost has changed its ctime, and its bytes are the same.
     private func renewDigest(of file: SealWalk.StagedFile) {
         // One that cannot be looked at is hashed again.
         if let status = try? Syscall.stat(at: file.place.fd, file.place.path) {

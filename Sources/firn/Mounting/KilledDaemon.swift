@@ -19,6 +19,7 @@ enum KilledDaemon {
     }
 
     private static func owner(of store: String) -> Int32? {
+        // Without a lock to read there is no owner to wait for.
         guard let text = try? SmallFile.read(RawPath("\(store)/lock"), byteCountMax: 32) else { return nil }
         return Int32(String(decoding: text, as: UTF8.self).filter(\.isNumber))
     }
@@ -36,6 +37,7 @@ enum KilledDaemon {
     /// Whether SIGKILL waits for one of its threads: of one that has ended but for its name there is a single one left, a
     /// zombie. See: `man 5 proc_pid_status`, State, Threads, ShdPnd.
     private static func isKilled(_ process: Int32) -> Bool {
+        // One that is gone has no status.
         guard let text = try? SmallFile.read(RawPath("/proc/\(process)/status"), byteCountMax: 1 << 16) else {
             return false
         }
@@ -53,7 +55,7 @@ enum KilledDaemon {
         if geteuid() == 0 {
             _ = firn_abort_mount(String(decoding: mount.mountpoint, as: UTF8.self))
         }
-        // Who mounted it may do that.
+        // Who mounted it may do that. Where it fails the process stays, which the caller sees and reports.
         let path = RawPath("/sys/fs/fuse/connections/\(mount.deviceMinor)/abort")
         guard let file = try? Syscall.open(at: AT_FDCWD, path, O_WRONLY) else { return }
         _ = try? Array("1".utf8).withUnsafeBytes { try Syscall.write(file.fd, $0, at: 0) }

@@ -27,6 +27,7 @@ struct MountProcesses {
     /// - Returns: whether they have.
     func waitForEnd() -> Bool { descriptors.allSatisfy { firn_wait_for_end($0.fd, 10_000) == 0 } }
 
+    /// nil where it has ended, or may not be looked at.
     private static func parent(of process: Int32) -> Int32? {
         guard let text = try? SmallFile.read(RawPath("/proc/\(process)/status"), byteCountMax: 1 << 16),
             let line = String(decoding: text, as: UTF8.self).split(separator: "\n")
@@ -35,6 +36,7 @@ struct MountProcesses {
         return Int32(line.dropFirst(5).drop { $0.isWhitespace })
     }
 
+    /// The same.
     private static func program(of process: Int32) -> [UInt8]? {
         try? Syscall.readSymlink(at: AT_FDCWD, RawPath("/proc/\(process)/exe"))
     }
