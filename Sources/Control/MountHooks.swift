@@ -53,6 +53,9 @@ public struct MountHooks: Sendable {
     public var objectsRemoved: @Sendable () -> Void
     /// Staging lies over this version now, and `upper/` is another directory. Gate closed.
     public var sealed: @Sendable (Version) throws(StoreError) -> Void
+    /// Names of staging are about to be replaced, or that has ended: a daemon that goes on where this one ended between
+    /// the two cannot know which. Gate open.
+    public var replacing: @Sendable (Bool) -> Void
     /// These paths of staging, and what is below them, are others than before; the root path is all of it.
     /// Gate closed.
     public var replaced: @Sendable ([TreePath]) throws(StoreError) -> Void
@@ -68,6 +71,7 @@ public struct MountHooks: Sendable {
         versionsChanged: @escaping @Sendable () -> Void = {},
         objectsRemoved: @escaping @Sendable () -> Void = {},
         sealed: @escaping @Sendable (Version) throws(StoreError) -> Void = { _ in },
+        replacing: @escaping @Sendable (Bool) -> Void = { _ in },
         replaced: @escaping @Sendable ([TreePath]) throws(StoreError) -> Void = { _ in },
         afterReplace: @escaping @Sendable () -> Void = {},
         unmount: @escaping @Sendable () throws(StoreError) -> Void = MountHooks.refuseUnmount,
@@ -76,6 +80,7 @@ public struct MountHooks: Sendable {
         self.versionsChanged = versionsChanged
         self.objectsRemoved = objectsRemoved
         self.sealed = sealed
+        self.replacing = replacing
         self.replaced = replaced
         self.afterReplace = afterReplace
         self.unmount = unmount

@@ -44,6 +44,13 @@ struct Reply {
         giveBack(entry, unless: fuse_reply_entry(request.pointer, &parameters))
     }
 
+    /// There is no such name, and the kernel may keep that.
+    func absent() {
+        var parameters = fuse_entry_param()
+        parameters.entry_timeout = Lifetime.unlimited.seconds
+        fuse_reply_entry(request.pointer, &parameters)
+    }
+
     func created(_ entry: Entry, _ file: OpenedFile, _ info: UnsafeMutablePointer<fuse_file_info>) {
         var parameters = fuse_entry_param(entry)
         info.pointee.set(file)
@@ -92,15 +99,6 @@ struct Reply {
                 fuse_reply_open(request.pointer, info)
             }
         if result != 0 { request.fileSystem.release(file.handle) }
-    }
-
-    func openedDirectory(_ handle: HandleID, isConstant: Bool, _ info: UnsafeMutablePointer<fuse_file_info>) {
-        info.pointee.fh = handle.value
-        if isConstant {
-            info.pointee.keep_cache = 1
-            info.pointee.cache_readdir = 1
-        }
-        if fuse_reply_open(request.pointer, info) != 0 { request.fileSystem.releaseDirectory(handle) }
     }
 
     func bytes(_ bytes: UnsafeRawBufferPointer) {

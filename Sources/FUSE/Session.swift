@@ -267,6 +267,12 @@ public final class Session: @unchecked Sendable {
         _ = fuse_lowlevel_notify_inval_inode(session, node.value, -1, 0)
     }
 
+    /// Makes the kernel read a directory anew. It takes no lock of the kernel's for that, so it may be called from a
+    /// request; what the answer to that adds to an older part is not kept then.
+    func forgetListing(_ directory: NodeID) {
+        _ = fuse_lowlevel_notify_inval_inode(session, directory.value, 0, 0)
+    }
+
     /// Makes the kernel ask again. Not to be called from a request, nor with a lock held: the kernel may hold the
     /// directory while it waits for an answer.
     public func forget(_ stale: [Stale]) {
@@ -280,6 +286,7 @@ public final class Session: @unchecked Sendable {
                 }
             case .attributes(let node):
                 _ = fuse_lowlevel_notify_inval_inode(session, node.value, -1, 0)
+            case .listing(let directory): forgetListing(directory)
             }
         }
     }

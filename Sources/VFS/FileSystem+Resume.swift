@@ -22,7 +22,6 @@ extension FileSystem {
         var known = try called { () throws(Errno) in try record.recorded() }
         table.resume(from: known.nextNode)
         files.resume(from: known.nextHandle)
-        directories.resume(from: known.nextHandle)
         var failures: [VFSError] = []
         finishMove(&known, &failures)
         finishedMoves.withLock { [movers = known.movers] in $0 = movers }
@@ -36,6 +35,9 @@ extension FileSystem {
             try stored { () throws(StoreError) in
                 try staging.workspace.unlinked.discardAll(but: Set(restoring.nameless.map(\.value)))
             }
+        }
+        attempt(&failures) { () throws(VFSError) in
+            restoring.stale += try staging.resumedListings(wereReplaced: known.isReplacing)
         }
         return Resumed(stale: restoring.stale + staleVersions(known), failures: failures)
     }
@@ -142,20 +144,7 @@ extension FileSystem {
         return found
     }
 
-    /// Where the listing cannot be had, asking for it again will say why.
-    private func reopen(_ node: Node, _ directory: RecordedMount.Directory) -> DirectoryHandle {
-        guard let given = directory.given, let count = Int(exactly: given.count) else {
-            return DirectoryHandle(node)
-        }
-        let last = DirectoryItem(name: given.last, kind: .file, inode: 0, position: given.position)
-        return (try? DirectoryHandle(node, after: last, count: count)) ?? DirectoryHandle(node)
-    }
-
     private func reopen(_ known: RecordedMount) {
-        for (id, directory) in known.directories {
-            guard let node = table.node(directory.node) else { continue }
-            directories.restore(reopen(node, directory), at: id)
-        }
         let registration = registration.withLock { $0 }
         let backings = Dictionary(
             uniqueKeysWithValues: known.backings.map { ($0, KnownBacking(id: $0, registration)) })

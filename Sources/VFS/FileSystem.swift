@@ -9,7 +9,7 @@ public final class FileSystem: Sendable {
     let table: NodeTable
     let forgotten: ForgottenMemory
     let files = HandleTable<FileHandle>()
-    let directories = HandleTable<DirectoryHandle>()
+    let listings = Listings()
     let versions: VersionIndex
     let openBlobs: OpenBlobs
     let owner: Owner
@@ -90,6 +90,9 @@ public final class FileSystem: Sendable {
     /// - Returns: names the kernel must forget, once the gate is open.
     public func sealed() throws(VFSError) -> [Stale] { try staging.rebase() }
 
+    /// `upper/` is about to be changed by something other than the mount, or that has ended and the kernel knows of it.
+    public func noteReplacing(_ isReplacing: Bool) { record?.append(.replacing(isReplacing)) }
+
     /// `upper/` was changed at `paths` by something other than the mount; the gate is closed.
     ///
     /// - Returns: names the kernel must forget, once the gate is open.
@@ -119,7 +122,7 @@ public final class FileSystem: Sendable {
     public var isHeld: Bool { staging.workspace.gate.isClosed }
 
     /// How many nodes and open files there are.
-    public var counts: (nodes: Int, openFiles: Int) { (table.count, files.count + directories.count) }
+    public var counts: (nodes: Int, openFiles: Int) { (table.count, files.count) }
 
     // MARK: Passthrough
 

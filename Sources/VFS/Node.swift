@@ -51,7 +51,13 @@ class Node: @unchecked Sendable {
     /// The child's node, made if need be; not yet counted as looked up. nil where there is no such name.
     func child(_ name: FileName) throws(VFSError) -> Node? { throw VFSError(.notDirectory) }
 
+    /// What it holds, in the order of ``listingOrder``.
     func list() throws(VFSError) -> [DirectoryItem] { throw VFSError(.notDirectory) }
+
+    var listingOrder: ListingOrder { .hashes(version: nil) }
+
+    /// Whether the kernel may keep that a name is not there.
+    var keepsAbsence: Bool { false }
 
     func create(_ name: FileName, _ new: NewNode, by caller: Caller) throws(VFSError) -> Node {
         throw .readOnly
@@ -133,8 +139,6 @@ struct DirectoryItem: Sendable {
     let kind: EntryKind
     /// What `stat` will show, where that is known without asking.
     let inode: UInt64?
-    /// In listings that are not in the order of names: its place in the order they are in. Those items come first.
-    var position: Int64?
 }
 
 /// An open file.
@@ -178,35 +182,4 @@ class FileHandle: @unchecked Sendable {
 
     /// The open file behind it, for copies inside the kernel.
     func descriptor() throws(VFSError) -> Descriptor { throw .notSupported }
-}
-
-/// An open directory: a listing taken when it was opened or rewound, so that what is listed while the directory
-/// changes skips and repeats nothing that was there all along.
-final class DirectoryHandle: Sendable {
-    let node: Node
-    private let items: Lock<[DirectoryItem]?>
-
-    init(_ node: Node) {
-        self.node = node
-        items = Lock(nil)
-    }
-
-    /// Goes on with a listing of which another daemon has given `count` items, `last` the last.
-    init(_ node: Node, after last: DirectoryItem, count: Int) throws(VFSError) {
-        self.node = node
-        let rest = try node.list().filter { item in
-            if let position = last.position { return item.position.map { $0 > position } ?? true }
-            return item.position == nil && item.name > last.name
-        }
-        // Nobody asks for those again; they only take their places.
-        items = Lock([DirectoryItem](repeating: last, count: count) + rest)
-    }
-
-    /// The listing; a new one for a reader who begins (again) at the start.
-    func listing(restarting: Bool) throws(VFSError) -> [DirectoryItem] {
-        if !restarting, let items = items.withLock({ $0 }) { return items }
-        let fresh = try node.list()
-        items.withLock { $0 = fresh }
-        return fresh
-    }
 }

@@ -52,7 +52,7 @@ struct ResumeTests {
         }
         // Versions may have come meanwhile, which shows on their directory.
         let versions = try after.lookup(.root, name("versions")).node
-        #expect(Set(stale).subtracting([.attributes(versions)]).count == 48)
+        #expect(Set(stale).subtracting([.attributes(versions), .listing(staging)]).count == 48)
     }
 
     @Test func `what may have been made in a directory that is only added to is made anew`() throws {
@@ -102,7 +102,7 @@ struct ResumeTests {
         let open = try before.open(node, reading, by: .root).handle
         try fixture.commit()
         let stale = try before.sealed()
-        #expect(stale.count == 4)
+        #expect(stale.count { $0 != .listing(staging) } == 4)
 
         #expect(try before.extendedAttribute(node, Array("user.x".utf8)) == [1])
         #expect(try before.seek(open, .data, from: 0) == 0)
@@ -151,7 +151,10 @@ struct ResumeTests {
         let resumed = try after.resume()
         #expect(resumed.failures.map(\.code) == [.ioError])
         let versions = try after.lookup(.root, name("versions")).node
-        #expect(resumed.stale == [.name(parent: staging, name: name("damaged")), .attributes(versions)])
+        #expect(
+            Set(resumed.stale) == [
+                .name(parent: staging, name: name("damaged")), .listing(staging), .attributes(versions),
+            ])
         #expect(errno { _ = try after.attributes(nodes[0]) } == .staleNFSFileHandle)
         #expect(try after.attributes(nodes[1]).0.kind == .file)
     }
@@ -222,7 +225,7 @@ struct ResumeTests {
         fileSystem.release(file.handle)
         try fixture.commit()
         // It has one name, which is still its own.
-        #expect(try fileSystem.sealed().isEmpty)
+        #expect(try fileSystem.sealed() == [.listing(staging)])
         #expect(try fileSystem.lookup(staging, name("g")).node == entry.node)
     }
 

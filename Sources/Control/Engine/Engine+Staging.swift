@@ -6,6 +6,8 @@ internal import SystemPackage
 extension Engine {
     func abort() throws(StoreError) -> JSONValue {
         let staged = try store.stagedCount(workspace)
+        hooks.replacing(true)
+        defer { hooks.replacing(false) }
         try store.abort(
             workspace, replaced: { () throws(StoreError) in try hooks.replaced([.root]) },
             opened: hooks.afterReplace)
@@ -15,6 +17,8 @@ extension Engine {
     func restore(_ selector: String, _ paths: [TreePath], isForced: Bool) throws(StoreError) -> JSONValue {
         let version = try store.resolve(selector)
         let paths = paths.isEmpty ? [.root] : paths
+        hooks.replacing(true)
+        defer { hooks.replacing(false) }
         try store.restore(
             version, paths: paths, into: workspace, force: isForced, replaced: hooks.replaced,
             opened: hooks.afterReplace)
@@ -50,6 +54,8 @@ extension Engine {
     private func bringIn(
         _ request: ImportRequest, _ input: Descriptor?, _ progress: Progress
     ) throws(StoreError) -> ImportSummary {
+        hooks.replacing(true)
+        defer { hooks.replacing(false) }
         guard request.isArchive else {
             return try store.importTree(
                 from: RawPath(request.source), at: request.target, into: workspace, force: request.isForced,

@@ -3,50 +3,44 @@ internal import CFuse3
 internal import Glibc
 internal import Objects
 internal import Store
+internal import SystemPackage
 internal import VFS
 
 extension Session {
     static func addDirectories(to table: inout fuse_lowlevel_ops) {
-        table.opendir = { request, node, info in
-            guard let request = Request(request), let info else { return }
-            request.answer("opendir") { (reply) throws(VFSError) in
-                let (handle, isConstant) = try request.fileSystem.openDirectory(NodeID(node))
-                reply.openedDirectory(handle, isConstant: isConstant, info)
-            }
+        // The kernel asks no more from then on, keeps all listings, and reads them by number and position.
+        table.opendir = { request, _, _ in
+            guard let request = Request(request) else { return }
+            request.answer("opendir") { (_) throws(VFSError) in throw VFSError(.noFunction) }
         }
-        table.readdir = { request, _, size, offset, info in
-            guard let request = Request(request), let info else { return }
-            let handle = HandleID(info.pointee.fh)
+        table.readdir = { request, node, size, offset, _ in
+            guard let request = Request(request) else { return }
             request.answer("readdir") { (reply) throws(VFSError) in
                 var lines = DirectoryBuffer(request, size)
-                try request.fileSystem.list(handle, from: Int64(offset)) { name, inode, kind, next in
+                let mayKeep = try request.fileSystem.list(NodeID(node), from: Int64(offset)) {
+                    name, inode, kind, next in
                     lines.add(name, inode, kind, next)
                 }
+                if !mayKeep { request.session.forgetListing(NodeID(node)) }
                 lines.withBytes { reply.bytes($0) }
             }
         }
-        table.readdirplus = { request, _, size, offset, info in
-            guard let request = Request(request), let info else { return }
-            let handle = HandleID(info.pointee.fh)
+        table.readdirplus = { request, node, size, offset, _ in
+            guard let request = Request(request) else { return }
             request.answer("readdirplus") { (reply) throws(VFSError) in
                 var lines = DirectoryBuffer(request, size)
-                try request.fileSystem.listEntries(handle, from: Int64(offset)) {
+                let mayKeep = try request.fileSystem.listEntries(NodeID(node), from: Int64(offset)) {
                     name, entry, inode, kind, next in
                     lines.add(name, entry, inode, kind, next)
                 }
+                if !mayKeep { request.session.forgetListing(NodeID(node)) }
                 lines.withBytes { reply.bytes($0) }
             }
         }
-        table.releasedir = { request, _, info in
-            guard let request = Request(request), let info else { return }
-            request.fileSystem.releaseDirectory(HandleID(info.pointee.fh))
-            request.answer("releasedir") { $0.done() }
-        }
-        table.fsyncdir = { request, _, _, info in
-            guard let request = Request(request), let info else { return }
-            let handle = HandleID(info.pointee.fh)
+        table.fsyncdir = { request, node, _, _ in
+            guard let request = Request(request) else { return }
             request.answerSlowly("fsyncdir") { (reply) throws(VFSError) in
-                try request.fileSystem.syncDirectory(handle)
+                try request.fileSystem.syncDirectory(NodeID(node))
                 reply.done()
             }
         }

@@ -10,7 +10,11 @@ extension Session {
         table.lookup = { request, parent, name in
             guard let request = Request(request), let name else { return }
             request.answer("lookup") { (reply) throws(VFSError) in
-                reply.entry(try request.fileSystem.lookup(NodeID(parent), FileName(name)))
+                if let entry = try request.fileSystem.lookup(ifPresent: FileName(name), in: NodeID(parent)) {
+                    reply.entry(entry)
+                } else {
+                    reply.absent()
+                }
             }
         }
         table.forget = { request, node, count in

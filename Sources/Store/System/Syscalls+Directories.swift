@@ -9,9 +9,6 @@ extension Syscall {
         public let name: FileName
         public let kind: EntryKind
         public let inode: UInt64
-        /// Where the filesystem's listing goes on behind it: the same in every listing of the directory, and larger
-        /// than those of the names before it.
-        public let position: Int64
     }
 
     /// The names in a directory without `.` and `..`, in the order the filesystem gives. See: `man 3 readdir`.
@@ -60,7 +57,6 @@ extension Syscall {
         let name: FileName
         let type: UInt8
         let inode: UInt64
-        let position: Int64
     }
 
     private static func forEachEntry(
@@ -85,7 +81,7 @@ extension Syscall {
             body(
                 Found(
                     name: FileName(unchecked: bytes), type: entry.pointee.d_type,
-                    inode: UInt64(entry.pointee.d_ino), position: Int64(entry.pointee.d_off)))
+                    inode: UInt64(entry.pointee.d_ino)))
         }
     }
 
@@ -114,6 +110,6 @@ extension Syscall {
 
 extension Syscall.Listed {
     fileprivate init(_ found: Syscall.Found, _ kind: EntryKind) {
-        self.init(name: found.name, kind: kind, inode: found.inode, position: found.position)
+        self.init(name: found.name, kind: kind, inode: found.inode)
     }
 }

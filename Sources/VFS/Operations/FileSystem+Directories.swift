@@ -2,25 +2,17 @@ public import Objects
 internal import Store
 internal import SystemPackage
 
-// FUSE_OPENDIR, FUSE_READDIR, FUSE_READDIRPLUS, FUSE_RELEASEDIR, FUSE_FSYNCDIR
+// FUSE_READDIR, FUSE_READDIRPLUS, FUSE_FSYNCDIR. Directories are not opened: a listing is asked for by number and position.
 extension FileSystem {
-    /// - Returns: a handle, and whether the kernel may keep what it lists.
-    public func openDirectory(_ id: NodeID) throws(VFSError) -> (HandleID, isConstant: Bool) {
-        let node = try node(id)
-        guard node.isDirectory else { throw VFSError(.notDirectory) }
-        let handle = directories.add(DirectoryHandle(node))
-        record?.append(.openedDirectory(handle, id))
-        return (handle, node is SealedNode)
-    }
-
-    /// Lists names from `position` on, `.` and `..` first, as long as `emit` takes them.
+    /// Lists names behind `position`, `.` and `..` first, as long as `emit` takes them.
     ///
     /// - Parameter emit: given a name, its inode number, its kind and the position after it; returns whether it
     ///   found room.
+    /// - Returns: whether the kernel may keep what was listed until it changes the directory itself.
     public func list(
-        _ handle: HandleID, from position: Int64, emit: (FileName, UInt64, EntryKind, Int64) -> Bool
-    ) throws(VFSError) {
-        try forEachItem(handle, from: position) { (parent, item, next) throws(VFSError) in
+        _ id: NodeID, from position: Int64, emit: (FileName, UInt64, EntryKind, Int64) -> Bool
+    ) throws(VFSError) -> Bool {
+        try forEachItem(of: id, from: position) { (parent, item, next) throws(VFSError) in
             guard let item else { return emitDots(next, parent, emit) }
             // What it will be shown as is known without a node, or needs one to be asked.
             if let inode = item.inode { return emit(item.name, inode, item.kind, next) }
@@ -43,9 +35,9 @@ extension FileSystem {
     ///
     /// - Parameter emit: the entry is nil for `.` and `..`, which are not counted.
     public func listEntries(
-        _ handle: HandleID, from position: Int64, emit: (FileName, Entry?, UInt64, EntryKind, Int64) -> Bool
-    ) throws(VFSError) {
-        try forEachItem(handle, from: position) { (parent, item, next) throws(VFSError) in
+        _ id: NodeID, from position: Int64, emit: (FileName, Entry?, UInt64, EntryKind, Int64) -> Bool
+    ) throws(VFSError) -> Bool {
+        try forEachItem(of: id, from: position) { (parent, item, next) throws(VFSError) in
             guard let item else {
                 return emitDots(next, parent) { emit($0, nil, $1, $2, $3) }
             }
@@ -64,37 +56,28 @@ extension FileSystem {
 
     /// - Parameter body: the item is nil for `.` (next position 1) and `..` (2).
     private func forEachItem(
-        _ handle: HandleID, from position: Int64,
+        of id: NodeID, from position: Int64,
         _ body: (Node, DirectoryItem?, Int64) throws(VFSError) -> Bool
-    ) throws(VFSError) {
-        let directory = try directories.find(handle)
-        let items = try directory.listing(restarting: position == 0)
-        var index = max(0, position)
-        defer { if index > position, index > 2 { note(handle, items[Int(index - 3)], count: index - 2) } }
-        while index < Int64(items.count) + 2 {
-            let item = index < 2 ? nil : items[Int(index - 2)]
-            do throws(VFSError) {
-                guard try body(directory.node, item, index + 1) else { return }
-            } catch {
+    ) throws(VFSError) -> Bool {
+        guard position >= 0 else { throw VFSError(.invalidArgument) }
+        let directory = try node(id)
+        let listing = try listings.listing(of: directory, behind: position)
+        let rest = listing.items[listing.index(behind: position)...]
+        if position >= 2, rest.isEmpty { listings.end(directory) }
+        var hasRoom = true
+        for next in min(position, 2)..<2 where hasRoom { hasRoom = try body(directory, nil, next + 1) }
+        var index = rest.startIndex
+        while hasRoom, index < rest.endIndex {
+            do throws(VFSError) { hasRoom = try body(directory, rest[index].item, rest[index].next) } catch {
                 // What was listed before the error is still to be had.
-                if index == position { throw error }
-                return
+                if position >= 2, index == rest.startIndex { throw error }
+                break
             }
             index += 1
         }
-    }
-
-    /// For who goes on with the listing: by what it has got, since names may come and go.
-    private func note(_ handle: HandleID, _ last: DirectoryItem, count: Int64) {
-        record?.append(.listed(handle, count: count, last.name, position: last.position))
-    }
-
-    public func releaseDirectory(_ handle: HandleID) {
-        if directories.remove(handle) != nil { record?.append(.closedDirectory(handle)) }
+        return listing.isCurrent(for: position, directory.listingOrder)
     }
 
     /// Durable when it returns: names made, moved and removed in it.
-    public func syncDirectory(_ handle: HandleID) throws(VFSError) {
-        try directories.find(handle).node.syncDirectory()
-    }
+    public func syncDirectory(_ id: NodeID) throws(VFSError) { try node(id).syncDirectory() }
 }

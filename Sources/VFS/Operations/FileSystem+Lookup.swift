@@ -8,10 +8,20 @@ extension FileSystem {
     ///
     /// - Throws: ``VFSError`` ENOENT where there is no such name.
     public func lookup(_ parent: NodeID, _ name: FileName) throws(VFSError) -> Entry {
+        guard let entry = try lookup(ifPresent: name, in: parent) else { throw .notFound }
+        return entry
+    }
+
+    /// The same.
+    ///
+    /// - Returns: nil where there is no such name, and the kernel may keep that until it makes one itself.
+    /// - Throws: ``VFSError`` ENOENT where there is none and may be one at any time.
+    public func lookup(ifPresent name: FileName, in parent: NodeID) throws(VFSError) -> Entry? {
         let parent = try node(parent)
         guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
-        guard let entry = try entry(parent, name) else { throw .notFound }
-        return entry
+        if let entry = try entry(parent, name) { return entry }
+        guard parent.keepsAbsence else { throw .notFound }
+        return nil
     }
 
     /// The same; nil where there is no such name.

@@ -108,7 +108,7 @@ public final class MountRecord: Sendable {
         switch change {
         case .named(let node, _, _, _), .nameless(let node, _):
             (offset, number) = (Offset.nextNode, node.value)
-        case .opened(let handle, _, _, _, _), .openedDirectory(let handle, _):
+        case .opened(let handle, _, _, _, _):
             (offset, number) = (Offset.nextHandle, handle.value)
         default: return
         }

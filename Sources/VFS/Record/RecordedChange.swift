@@ -23,13 +23,11 @@ enum RecordedChange: Hashable, Sendable {
     case dropped(NodeID)
     /// With the kernel's number for the file it reads and writes itself, or 0, and the request that opened it.
     case opened(HandleID, NodeID, OpenMode, backing: Int32, request: UInt64)
-    case openedDirectory(HandleID, NodeID)
-    /// So many items of the listing were given, this one last.
-    case listed(HandleID, count: Int64, FileName, position: Int64?)
     case closed(HandleID)
-    case closedDirectory(HandleID)
     /// A request to `.firn/commit` is about to seal this generation of staging, or a later one.
     case committing(request: UInt64, generation: UInt64)
+    /// Something other than the mount begins to change names of staging, or has ended and the kernel knows of it.
+    case replacing(Bool)
     /// The kernel has a file registered under this number though nothing is open on it.
     case registered(backing: Int32)
     /// It has it no longer.
@@ -37,8 +35,8 @@ enum RecordedChange: Hashable, Sendable {
 
     private enum Kind: UInt16 {
         case named = 1
-        case nameless, unnamed, moving, moved, exchanged, dropped, opened, openedDirectory, listed, closed
-        case closedDirectory, committing, registered, released
+        case nameless, unnamed, moving, moved, exchanged, dropped, opened, closed, committing, replacing
+        case registered, released
     }
 
     private static let headerByteCount = 48
@@ -65,21 +63,12 @@ enum RecordedChange: Hashable, Sendable {
                 .opened,
                 (handle.value, node.value, mode.bits | UInt64(UInt32(bitPattern: backing)) << 32, request),
                 nil, nil, to: buffer)
-        case .openedDirectory(let handle, let node):
-            RecordedChange.write(.openedDirectory, (handle.value, node.value, 0, 0), nil, nil, to: buffer)
-        case .listed(let handle, let count, let name, let position):
-            RecordedChange.write(
-                .listed,
-                (
-                    handle.value, UInt64(bitPattern: count), position == nil ? 0 : 1,
-                    UInt64(bitPattern: position ?? 0)
-                ), name, nil, to: buffer)
         case .closed(let handle):
             RecordedChange.write(.closed, (handle.value, 0, 0, 0), nil, nil, to: buffer)
-        case .closedDirectory(let handle):
-            RecordedChange.write(.closedDirectory, (handle.value, 0, 0, 0), nil, nil, to: buffer)
         case .committing(let request, let generation):
             RecordedChange.write(.committing, (request, generation, 0, 0), nil, nil, to: buffer)
+        case .replacing(let isReplacing):
+            RecordedChange.write(.replacing, (isReplacing ? 1 : 0, 0, 0, 0), nil, nil, to: buffer)
         case .registered(let backing):
             RecordedChange.write(.registered, (UInt64(backing), 0, 0, 0), nil, nil, to: buffer)
         case .released(let backing):
@@ -154,14 +143,9 @@ enum RecordedChange: Hashable, Sendable {
                 .opened(
                     HandleID(a), NodeID(b), OpenMode(bits: c),
                     backing: Int32(bitPattern: UInt32(truncatingIfNeeded: c >> 32)), request: d)
-            case .openedDirectory: .openedDirectory(HandleID(a), NodeID(b))
-            case .listed:
-                .listed(
-                    HandleID(a), count: Int64(bitPattern: b), name,
-                    position: c == 0 ? nil : Int64(bitPattern: d))
             case .closed: .closed(HandleID(a))
-            case .closedDirectory: .closedDirectory(HandleID(a))
             case .committing: .committing(request: a, generation: b)
+            case .replacing: .replacing(a != 0)
             case .registered: .registered(backing: Int32(truncatingIfNeeded: a))
             case .released: .released(backing: Int32(truncatingIfNeeded: a))
             }

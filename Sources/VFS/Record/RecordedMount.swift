@@ -21,22 +21,17 @@ struct RecordedMount {
         let request: UInt64
     }
 
-    struct Directory {
-        let node: NodeID
-        /// What of its listing was given.
-        var given: (count: Int64, last: FileName, position: Int64?)?
-    }
-
     private(set) var nodes: [NodeID: Node] = [:]
     private(set) var names: [Name: NodeID] = [:]
     private(set) var files: [HandleID: File] = [:]
-    private(set) var directories: [HandleID: Directory] = [:]
     /// The rename that had begun when the record ends, if one had.
     private(set) var unfinished: RecordedMove?
     /// The last renames that were carried out, by request: the kernel may not have had the answer.
     private(set) var moves: [RecordedChange] = []
     /// By request, the generation of staging that the last commits by `.firn/commit` began with.
     private(set) var commits: [UInt64: UInt64] = [:]
+    /// Whether something other than the mount may have changed names of staging of which the kernel was not told.
+    private(set) var isReplacing = false
     /// The kernel's numbers for files that it reads and writes itself, also of those that nobody has open.
     private(set) var backings: Set<Int32> = []
     var nextNode: UInt64 = 0
@@ -72,17 +67,11 @@ struct RecordedMount {
         for backing in backings.subtracting(files.values.map(\.backing)) {
             changes.append(.registered(backing: backing))
         }
-        for (handle, directory) in directories {
-            changes.append(.openedDirectory(handle, directory.node))
-            if let given = directory.given {
-                changes.append(
-                    .listed(handle, count: given.count, given.last, position: given.position))
-            }
-        }
         for (request, generation) in commits {
             changes.append(.committing(request: request, generation: generation))
         }
         if let unfinished { changes.append(.moving(unfinished)) }
+        if isReplacing { changes.append(.replacing(true)) }
         return changes
     }
 
@@ -127,11 +116,8 @@ struct RecordedMount {
         case .opened(let handle, let node, let mode, let backing, let request):
             files[handle] = File(node: node, mode: mode, backing: backing, request: request)
             if backing != 0 { backings.insert(backing) }
-        case .openedDirectory(let handle, let node): directories[handle] = Directory(node: node)
-        case .listed(let handle, let count, let name, let position):
-            directories[handle]?.given = (count, name, position)
         case .closed(let handle): files[handle] = nil
-        case .closedDirectory(let handle): directories[handle] = nil
+        case .replacing(let isReplacing): self.isReplacing = isReplacing
         case .registered(let backing): backings.insert(backing)
         case .released(let backing): backings.remove(backing)
         case .committing(let request, let generation):

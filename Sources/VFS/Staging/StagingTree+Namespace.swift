@@ -8,8 +8,8 @@ extension StagingTree {
         try lock.withLock { _ throws(VFSError) in try listing(of: node) }
     }
 
-    /// The union's names in order, with the lock held.
-    private func listing(of node: StagingNode) throws(VFSError) -> [DirectoryItem] {
+    /// The union's names, with the lock held.
+    func listing(of node: StagingNode) throws(VFSError) -> [DirectoryItem] {
         guard node.isDirectory else { throw VFSError(.notDirectory) }
         guard node === root || table.isLinked(node) else { return [] }
         var items: [DirectoryItem] = []
@@ -20,9 +20,7 @@ extension StagingTree {
                 if node.baseTree != nil { decided.insert(found.name) }
                 // A whiteout is a character device, and so may be a device.
                 if found.kind == .characterDevice, try isWhiteout(place, found.name) { continue }
-                items.append(
-                    DirectoryItem(
-                        name: found.name, kind: found.kind, inode: nil, position: found.position))
+                items.append(DirectoryItem(name: found.name, kind: found.kind, inode: nil))
             }
         }
         if let tree = node.baseTree {
@@ -340,6 +338,7 @@ extension StagingTree {
             if let replaced { try newParent.requireRemovable(replaced) }
             try materialize(newParent)
             defer { noteChange(of: newParent) }
+            newParent.noteChangedNames()
             try materialize(node)
             try keepNumber(node)
             let source = try place(parent, name)
@@ -403,6 +402,7 @@ extension StagingTree {
                 if heedsFlags, parent.flags.contains(.immutable) { throw .notPermitted }
                 try materialize(parent)
                 defer { noteChange(of: parent) }
+                parent.noteChangedNames()
                 return try body(&links)
             }
         }

@@ -42,6 +42,8 @@ extension StagingTree {
     ) throws(VFSError) {
         var held =
             places.map { $0[directory.id] ?? [] } ?? table.children(directory).map { ($0.key, $0.value) }
+        // Numbers of hard links are others, and what cannot be sealed is gone.
+        if directory.isDirectory { stale.append(.listing(directory.id)) }
         // More than tree nodes are kept decoded for are looked up in order, so that each is decoded once.
         if held.count > 100_000 { held.sort { $0.name < $1.name } }
         for (name, child) in held {
@@ -101,9 +103,13 @@ extension StagingTree {
             for path in paths {
                 guard let last = path.names.last else {
                     for (name, child) in table.children(root) { try cut(root, name, child, &stale) }
+                    stale.append(.listing(root.id))
+                    try appear(in: root, &stale)
                     continue
                 }
-                guard let parent = try refresh(path.names.dropLast()) else { continue }
+                guard let parent = try refresh(path.names.dropLast(), &stale) else { continue }
+                stale.append(.listing(parent.id))
+                parent.noteChangedNames()
                 if let child = table.child(parent, last) {
                     try cut(parent, last, child, &stale)
                 } else {
@@ -114,15 +120,46 @@ extension StagingTree {
         }
     }
 
-    /// The directory at `names` as far as nodes lead there, each one as `upper/` has it now.
-    private func refresh(_ names: ArraySlice<FileName>) throws(VFSError) -> StagingNode? {
+    /// The directory at `names`, each one on the way as `upper/` has it now; nil where the kernel does not know it.
+    private func refresh(
+        _ names: ArraySlice<FileName>, _ stale: inout [Stale]
+    ) throws(VFSError) -> StagingNode? {
         var current = root
         for name in names {
-            guard let next = table.child(current, name) as? StagingNode else { return nil }
+            guard let next = table.child(current, name) as? StagingNode else {
+                // It may know that there was none.
+                stale += [.name(parent: current.id, name: name), .listing(current.id)]
+                current.noteChangedNames()
+                return nil
+            }
             if let upper = try probe(try place(next)), !upper.isWhiteout { next.adopt(upper) }
             current = next
         }
         return current
+    }
+
+    /// Names that `directory` may not have had before: the kernel may know that there were none.
+    private func appear(in directory: StagingNode, _ stale: inout [Stale]) throws(VFSError) {
+        for item in try listing(of: directory) where table.child(directory, item.name) == nil {
+            stale.append(.name(parent: directory.id, name: item.name))
+        }
+    }
+
+    /// What the kernel is to forget that was told to it by a daemon that is gone.
+    ///
+    /// - Parameter wereReplaced: whether names may have changed of which it was not told.
+    func resumedListings(wereReplaced: Bool) throws(VFSError) -> [Stale] {
+        try lock.withLock { _ throws(VFSError) in
+            var stale: [Stale] = []
+            var directories = [root]
+            while let directory = directories.popLast() {
+                stale.append(.listing(directory.id))
+                if wereReplaced { try appear(in: directory, &stale) }
+                directories += table.children(directory).values.compactMap { $0 as? StagingNode }
+                    .filter(\.isDirectory)
+            }
+            return stale
+        }
     }
 
     private func cut(
@@ -148,4 +185,6 @@ public enum Stale: Hashable, Sendable {
     case name(parent: NodeID, name: FileName)
     /// What `stat` says of a node.
     case attributes(NodeID)
+    /// What a directory lists, and what `stat` says of it.
+    case listing(NodeID)
 }

@@ -76,6 +76,8 @@ final class ControlDirectory: Node, @unchecked Sendable {
         }
     }
 
+    override var listingOrder: ListingOrder { .constant }
+
     override func list() throws(VFSError) -> [DirectoryItem] {
         ControlDirectory.names.map {
             DirectoryItem(name: $0, kind: .file, inode: InodeNumber.sealed($0, in: inode))

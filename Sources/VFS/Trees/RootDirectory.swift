@@ -17,6 +17,8 @@ final class RootDirectory: Node, @unchecked Sendable {
 
     override func child(_ name: FileName) throws(VFSError) -> Node? { fileSystem.table.child(self, name) }
 
+    override var listingOrder: ListingOrder { .constant }
+
     override func list() throws(VFSError) -> [DirectoryItem] {
         fileSystem.table.children(self).sorted { $0.key < $1.key }.map {
             DirectoryItem(name: $0.key, kind: $0.value.kind, inode: $0.value.inode)

@@ -63,6 +63,10 @@ final class SealedNode: Node, @unchecked Sendable {
             memberOf: directory, in: fileSystem)
     }
 
+    override var listingOrder: ListingOrder { .constant }
+
+    override var keepsAbsence: Bool { true }
+
     override func list() throws(VFSError) -> [DirectoryItem] {
         guard let tree = entry.tree else { throw VFSError(.notDirectory) }
         let entries = try kept { () throws(StoreError) in try fileSystem.store.trees.entries(in: tree) }

@@ -180,6 +180,7 @@ final class Daemon: Sendable {
             sealed: { _ throws(StoreError) in
                 mount.add(try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.sealed() ?? [] })
             },
+            replacing: { mount.fileSystem?.noteReplacing($0) },
             replaced: { paths throws(StoreError) in
                 mount.add(
                     try Daemon.inStore { () throws(VFSError) in try mount.fileSystem?.replaced(paths) ?? [] })

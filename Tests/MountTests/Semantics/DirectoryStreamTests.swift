@@ -58,6 +58,45 @@ struct DirectoryStreamTests {
         }
     }
 
+    @Test
+    func `what was listed or looked for in vain is forgotten when something else takes its place`() throws {
+        try MountedStore.with { mount in
+            try mount.makeDirectory("staging/a")
+            try mount.makeDirectory("staging/a/b")
+            for path in ["a/f", "a/b/g", "h"] { try mount.write("staging/\(path)", "1") }
+            try mount.commit()
+            _ = try Shell.run(["/bin/sh", "-c", "cd \(mount.staging) && rm -r a/b a/f h"])
+            try mount.write("staging/a/new", "2")
+            let outside = TestDirectory()
+            _ = try Shell.run(["/bin/sh", "-c", "mkdir -p $0/in; echo x > $0/in/file", outside.path])
+            /// What the kernel remembers must be of no consequence after `body`.
+            func changes(_ top: Set<String>, _ inside: Set<String>, _ body: () throws -> Void) throws {
+                let paths = ["a/f", "a/b", "a/b/g", "h", "in", "in/file"]
+                for _ in 0..<2 {
+                    for path in paths { _ = try? mount.status("staging/\(path)") }
+                    for place in ["", "/a", "/a/b", "/in"] { _ = try? mount.listing("staging\(place)") }
+                }
+                try body()
+                #expect(Set(try mount.listing("staging").map(\.name)).subtracting([".", ".."]) == top)
+                #expect(Set(try mount.listing("staging/a").map(\.name)).subtracting([".", ".."]) == inside)
+                for path in paths {
+                    let parts = path.split(separator: "/").map(String.init)
+                    let isThere =
+                        parts[0] == "a" ? inside.contains(parts[1]) : top.contains(parts[0])
+                    #expect(((try? mount.status("staging/\(path)")) != nil) == isThere, "\(path)")
+                }
+            }
+            try changes(["a"], ["new", "b"]) { try mount.run("restore", "1", "a/b/g", "--force") }
+            try changes(["a", "h"], ["new", "b"]) { try mount.run("restore", "1", "h", "--force") }
+            try changes(["a", "h", "in"], ["new", "b"]) {
+                try mount.run("import", "\(outside.path)/in", "--to", "in", "--no-commit")
+            }
+            try changes(["a", "h", "in"], ["new", "b"]) { try mount.commit() }
+            try changes(["a", "h"], ["f", "b"]) { try mount.run("restore", "1", "--force") }
+            try changes(["a", "h", "in"], ["new", "b"]) { try mount.run("abort", "--yes") }
+        }
+    }
+
     /// Another thread that changes names of its own as fast as it can.
     private final class Changes: @unchecked Sendable {
         // Sendable because what changes is guarded by the lock.
