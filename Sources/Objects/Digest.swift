@@ -24,11 +24,14 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         self.init(bytes: bytes)
     }
 
-    public var bytes: [UInt8] {
+    public var bytes: [UInt8] { withBytes { Array($0) } }
+
+    /// Runs `body` with the 32 bytes, without a copy of them on the heap.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         let ordered = (
             words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian
         )
-        return withUnsafeBytes(of: ordered) { Array($0) }
+        return withUnsafeBytes(of: ordered, body)
     }
 
     /// 64 lower-case hexadecimal digits, as `sha256sum` prints them.

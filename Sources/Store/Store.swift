@@ -215,7 +215,8 @@ public final class Store: Sendable {
         trees = TreeStore { digest throws(StoreError) in try catalog.nodeBytes(digest) }
         if access == .owning {
             try self.temporary.empty()
-            try catalog.keep(TreeNode.empty)
+            let empty = TreeNode.empty.encoded()
+            try catalog.keep([Digest.of(empty): empty])
         }
     }
 

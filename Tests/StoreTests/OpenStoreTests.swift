@@ -60,7 +60,7 @@ import Testing
     @Test func `a store that cannot be made whole is not left half made`() throws {
         let path = directory.appending("store")
         let faults = FaultPlan()
-        faults.fail(at: FaultPoint(.commit, in: "keep(_:)"), with: .noSpace)
+        faults.fail(at: FaultPoint(.commit, in: "keep(_:_:)"), with: .noSpace)
         #expect(
             code { try faults.during { try Store.create(at: path, now: TestClock.start) } }
                 == .system(.noSpace))

@@ -90,8 +90,9 @@ import Testing
             for word in [
                 "FileManager", "FileHandle", "write(to", "database.write", "writeWithoutTransaction",
             ] {
-                // The one place that all transactions go through; settings and the moving of the log at the start.
-                let inCatalog = ["database.write": 1, "writeWithoutTransaction": 2]
+                // The one place that all transactions go through; settings and the moving of the log, which changes nothing
+                // that is stored.
+                let inCatalog = ["database.write": 2, "writeWithoutTransaction": 3]
                 let allowed = isCatalog ? inCatalog[word] ?? 0 : 0
                 #expect(text.ranges(of: word).count <= allowed, "\(file.lastPathComponent) uses \(word)")
             }

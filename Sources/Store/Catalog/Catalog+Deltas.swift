@@ -65,7 +65,7 @@ extension Catalog {
     }
 
     /// Adds nodes, each to one of the two tables, where neither has it.
-    static func insert(
+    func insert(
         _ nodes: [Digest: [UInt8]], _ deltas: [Digest: NodeDelta], _ db: Database
     ) throws {
         let whole = try db.cachedStatement(
@@ -78,13 +78,17 @@ extension Catalog {
                 INSERT OR IGNORE INTO deltas (digest, base, bytes)
                 SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE digest = ?1)
                 """)
+        var byteCount = 0
         for (digest, bytes) in nodes.sorted(by: { $0.key < $1.key }) {
             if let found = deltas[digest] {
                 try delta.execute(arguments: [digest.data, found.base.data, Data(found.bytes)])
+                byteCount += found.bytes.count
             } else {
                 try whole.execute(arguments: [digest.data, Data(bytes)])
+                byteCount += bytes.count
             }
         }
+        noteLogged(byteCount)
     }
 
     /// Which of new nodes are to be kept as deltas.

@@ -21,28 +21,60 @@ extension Catalog {
         return stored
     }
 
-    /// Stores one node outside of any version.
-    func keep(_ node: TreeNode) throws(StoreError) {
-        let bytes = node.encoded()
-        try write { db in
-            try db.execute(
-                sql: "INSERT OR IGNORE INTO nodes (digest, bytes) VALUES (?, ?)",
-                arguments: [Digest.of(bytes).data, Data(bytes)])
-        }
+    /// Stores nodes outside of any version: garbage, unless one refers to them later.
+    func keep(_ nodes: [Digest: [UInt8]], _ deltas: [Digest: NodeDelta] = [:]) throws(StoreError) {
+        try write { db in try insert(nodes, deltas, db) }
     }
 
     /// Which of `digests` the catalog knows as blobs.
     func knownBlobs(_ digests: [Digest]) throws(StoreError) -> Set<Digest> {
-        try read { db in
-            let statement = try db.cachedStatement(sql: "SELECT 1 FROM blobs WHERE digest = ?")
-            var known: Set<Digest> = []
-            for digest in digests
-            where try Bool.fetchOne(statement, arguments: [digest.data]) != nil {
-                known.insert(digest)
-            }
-            return known
+        let sorted = digests.sorted()
+        let parts = stride(from: 0, to: sorted.count, by: Catalog.askedTogether).map {
+            sorted[$0..<min($0 + Catalog.askedTogether, sorted.count)]
+        }
+        let known = Lock(Set<Digest>())
+        try Parallel.forEach(parts) { part throws(StoreError) in
+            let found = try read { db in try Catalog.knownBlobs(part, db) }
+            known.withLock { $0.formUnion(found) }
+        }
+        return known.withLock { $0 }
+    }
+
+    private static func knownBlobs(_ digests: ArraySlice<Digest>, _ db: Database) throws -> Set<Digest> {
+        var known: Set<Digest> = []
+        var rest = digests
+        while !rest.isEmpty {
+            let asked = rest.prefix(rowsTogether)
+            rest = rest.dropFirst(rowsTogether)
+            let statement = try db.cachedStatement(
+                sql: "SELECT digest FROM blobs WHERE digest IN (\(marks("?", asked.count)))")
+            let rows = try Data.fetchCursor(statement, arguments: StatementArguments(asked.map(\.data)))
+            while let data = try rows.next() { known.insert(try Digest(column: data)) }
+        }
+        return known
+    }
+
+    func insert(_ blobs: NewBlobs, _ db: Database) throws {
+        noteLogged(blobs.rows.count * Catalog.blobRowByteCount)
+        for (index, arguments) in blobs.batches.enumerated() {
+            let count = min(Catalog.rowsTogether, blobs.rows.count - index * Catalog.rowsTogether)
+            let marks = Catalog.marks("(?, ?)", count)
+            try db.cachedStatement(sql: "INSERT OR IGNORE INTO blobs (digest, size) VALUES \(marks)").execute(
+                arguments: arguments)
         }
     }
+
+    /// What stands in a statement for `count` rows.
+    private static func marks(_ mark: String, _ count: Int) -> String {
+        repeatElement(mark, count: count).joined(separator: ", ")
+    }
+
+    /// Many rows for each statement, which costs half as much as one.
+    static let rowsTogether = 128
+    private static let blobRowByteCount = 48
+
+    /// On one connection, in the order of the table.
+    private static let askedTogether = 8192
 
     func knownBlobs() throws(StoreError) -> Set<Digest> {
         try read { db in

@@ -11,7 +11,7 @@ extension Catalog {
         /// How those of the nodes are kept that are not kept whole. The store's format must be one that has deltas.
         var deltas: [Digest: NodeDelta] = [:]
         /// Blobs this version refers to that the catalog did not know.
-        let blobs: [NewBlob]
+        let blobs: NewBlobs
         var inodeNumbers: InodeNumberChanges = [:]
         let newBytes: UInt64
         let tags: [TagName]
@@ -23,19 +23,44 @@ extension Catalog {
         let digest: Digest
         let size: UInt64
 
+        static func < (one: NewBlob, other: NewBlob) -> Bool { one.digest < other.digest }
+    }
+
+    /// Rows for new blobs, made ready to be inserted: that takes nearly as long as to insert them, and is done before
+    /// changes are held up.
+    struct NewBlobs: Sendable {
         /// In the order in which the catalog keeps them, so that each of its pages is written once.
-        ///
+        let rows: [NewBlob]
+        let batches: [StatementArguments]
+
+        init(_ rows: [NewBlob] = []) {
+            self.rows = rows
+            batches = stride(from: 0, to: rows.count, by: Catalog.rowsTogether).map { start in
+                let batch = rows[start..<min(start + Catalog.rowsTogether, rows.count)]
+                var values: [DatabaseValue] = []
+                values.reserveCapacity(2 * batch.count)
+                for row in batch {
+                    values.append(row.digest.data.databaseValue)
+                    values.append(Int64(clamping: row.size).databaseValue)
+                }
+                return StatementArguments(values)
+            }
+        }
+
         /// - Parameter blobs: sizes by digest.
-        static func sorted(_ blobs: [Digest: UInt64], but known: Set<Digest>) -> [NewBlob] {
+        init(_ blobs: [Digest: UInt64], but known: Set<Digest>) {
             var rows: [NewBlob] = []
             rows.reserveCapacity(blobs.count)
             for (digest, size) in blobs where !known.contains(digest) {
                 rows.append(NewBlob(digest: digest, size: size))
             }
-            return rows.sorted()
+            self.init(rows.sorted())
         }
 
-        static func < (one: NewBlob, other: NewBlob) -> Bool { one.digest < other.digest }
+        static func + (some: NewBlobs, others: NewBlobs) -> NewBlobs {
+            if others.rows.isEmpty { return some }
+            return some.rows.isEmpty ? others : NewBlobs((some.rows + others.rows).sorted())
+        }
     }
 
     /// The commit point: one transaction, durable when this returns. All that it names must be durable before.
@@ -52,11 +77,8 @@ extension Catalog {
     private func store(_ commit: Commit) throws(StoreError) -> Version {
         try write { db in
             for tag in commit.tags where !commit.movesTags { try Catalog.requireFree(tag, db) }
-            try Catalog.insert(commit.nodes, commit.deltas, db)
-            let blob = try db.cachedStatement(sql: "INSERT OR IGNORE INTO blobs (digest, size) VALUES (?, ?)")
-            for new in commit.blobs {
-                try blob.execute(arguments: [new.digest.data, Int64(clamping: new.size)])
-            }
+            try insert(commit.nodes, commit.deltas, db)
+            try insert(commit.blobs, db)
             try Catalog.apply(commit.inodeNumbers, db)
             let manifest = commit.manifest.encoded()
             let digest = Digest.of(manifest)
@@ -69,13 +91,13 @@ extension Catalog {
                 arguments: [
                     digest.data, Data(manifest), commit.manifest.time.nanoseconds, commit.manifest.workspace,
                     Int64(clamping: commit.manifest.generation), Int64(clamping: commit.newBytes),
-                    commit.blobs.count, commit.pins,
+                    commit.blobs.rows.count, commit.pins,
                 ])
             let number = VersionNumber(db.lastInsertedRowID)
             for tag in commit.tags { try Catalog.setTag(tag, number, commit.manifest.time, db) }
             return Version(
                 number: number, digest: digest, manifest: commit.manifest, newBytes: commit.newBytes,
-                newBlobs: UInt64(commit.blobs.count), isPinned: commit.pins,
+                newBlobs: UInt64(commit.blobs.rows.count), isPinned: commit.pins,
                 tags: commit.tags.map(\.text).sorted())
         }
     }

@@ -14,6 +14,8 @@ public final class Catalog: Sendable {
     public let isReadOnly: Bool
     /// Whether a COMMIT has failed whose changes may come back with the next start: see ``settle()``.
     private let unsettled = Lock(false)
+    /// About how much the log holds that ``moveLongLog()`` has not moved yet.
+    private let loggedByteCount = Lock(0)
 
     /// Opens the catalog at `path`; makes it there if it may write and there is none.
     init(path: String, isReadOnly: Bool) throws(StoreError) {
@@ -25,8 +27,9 @@ public final class Catalog: Sendable {
         configuration.busyMode = .timeout(10)
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { db in
-            // A checkpoint of one connection can race another's in SQLite before 3.51; readers do none.
-            if isReadOnly { try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
+            // A checkpoint of one connection can race another's in SQLite before 3.51; readers do none. The owner does
+            // it between transactions, as long as that comes in time.
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = \(isReadOnly ? 0 : Catalog.logPageCountMax)")
         }
         do {
             if isReadOnly, Catalog.isFrozen(path) {
@@ -55,6 +58,29 @@ public final class Catalog: Sendable {
             // A reader that keeps an older state keeps the log, too.
             guard (error as? DatabaseError)?.resultCode == .SQLITE_BUSY else { throw error }
         }
+    }
+
+    /// Pages of the log after which a transaction moves it into the file before it ends: 64 MiB.
+    private static let logPageCountMax = 16_384
+    /// The same for ``moveLongLog()``, in bytes: SQLite's own default.
+    private static let longLogByteCount = 4 << 20
+    /// What a transaction writes at the least: some pages of each table.
+    private static let transactionByteCount = 32 << 10
+
+    /// To be told of what is written to the log.
+    func noteLogged(_ byteCount: Int) {
+        loggedByteCount.withLock { $0 += Catalog.transactionByteCount + byteCount }
+    }
+
+    /// Moves the log into the file if it is long, at the price of two syncs: while no transaction waits for that.
+    func moveLongLog() {
+        let isLong = loggedByteCount.withLock { logged in
+            guard logged >= Catalog.longLogByteCount else { return false }
+            logged = 0
+            return true
+        }
+        // What cannot be moved now is moved later.
+        if isLong { _ = try? database.writeWithoutTransaction { db in try db.checkpoint(.passive) } }
     }
 
     /// SQLite opens its files by path, and would follow a symlink that the owner of a store has put there for root.
@@ -194,7 +220,7 @@ public final class Catalog: Sendable {
 
 extension Digest {
     /// As the catalog stores it: 32 bytes.
-    var data: Data { Data(bytes) }
+    var data: Data { withBytes { Data($0) } }
 
     /// - Throws: ``StoreError`` `.damaged` where the column holds anything but 32 bytes.
     init(column data: Data) throws(StoreError) {

@@ -62,7 +62,7 @@ extension Store {
                         return (sealed, ContinuousClock.now - start)
                     }
                     opened()
-                    protect(sealed.objects) { sealed.sum.size(of: $0) ?? 0 }
+                    finish(sealed)
                     // On a small disk the next who writes may need its room.
                     if sealed.changedCount < Store.promptlyDiscarded {
                         temporary.discard(sealed.rubbish)
@@ -81,19 +81,21 @@ extension Store {
         }
     }
 
-    /// Protects new objects: the large ones at once, since one that is not is hashed when it is opened.
-    private func protect(_ objects: [Digest], size: (Digest) -> UInt64) {
+    /// Protects new objects: the large ones at once, since one that is not is hashed when it is opened. The rest, and
+    /// what need not be done at all, is done later.
+    private func finish(_ sealed: Sealing.Sealed) {
         var small: [Digest] = []
-        for digest in objects {
+        for digest in sealed.objects {
             // One that cannot be protected is hashed as well.
-            if size(digest) >= Store.promptlyProtected {
+            if sealed.walk.sum.size(of: digest) ?? 0 >= Store.promptlyProtected {
                 try? blobs.protect(digest)
             } else {
                 small.append(digest)
             }
         }
-        protecting.run { [blobs, small] in
+        protecting.run { [blobs, catalog, small] in
             for digest in small { try? blobs.protect(digest) }
+            catalog.moveLongLog()
             if small.count >= Store.promptlyDiscarded { UnusedMemory.release() }
         }
     }
@@ -143,8 +145,8 @@ private struct Sealing {
         let kept: [TreePath]
         /// The new objects.
         let objects: [Digest]
-        /// Knows their sizes.
-        let sum: SealSum
+        /// Knows their sizes. To be let go of with the gate open, since it is large.
+        let walk: SealWalk
         /// The old `upper/`, by its name in the temporary directory.
         let rubbish: RawPath
     }
@@ -179,7 +181,7 @@ private struct Sealing {
         if walk.kept.isEmpty { store.lostWrites.clear() }
         return Sealed(
             version: stored.version, changedCount: walk.changedCount, kept: walk.written,
-            objects: linked + walk.copied, sum: walk.sum, rubbish: rubbish)
+            objects: linked + walk.copied, walk: walk, rubbish: rubbish)
     }
 
     /// The old `upper/`, which nobody looks at any more, may be there for a while, and `stat` would count the names that
@@ -242,8 +244,9 @@ private struct Sealing {
         try nodes.add(walk.editor, store.catalog)
         if !nodes.deltas.isEmpty { try store.raiseFormat(to: StoreFormat.deltas) }
         let commit = Catalog.Commit(
-            manifest: manifest, nodes: walk.editor.newNodes, deltas: nodes.deltas, blobs: new,
-            inodeNumbers: walk.numbering.changes, newBytes: new.reduce(0) { $0 &+ $1.size },
+            manifest: manifest, nodes: walk.editor.newNodes.filter { !prepared.stored.contains($0.key) },
+            deltas: nodes.deltas, blobs: new,
+            inodeNumbers: walk.numbering.changes, newBytes: new.rows.reduce(0) { $0 &+ $1.size },
             tags: request.tags, movesTags: request.movesTags,
             pins: request.pins)
         // A program's fsync may have failed meanwhile.
@@ -258,11 +261,10 @@ private struct Sealing {
 
     private static func newBlobs(
         _ sum: SealSum, _ prepared: SealPreparation, _ known: Set<Digest>
-    ) -> [Catalog.NewBlob] {
-        guard sum.isAsPrepared else { return Catalog.NewBlob.sorted(sum.fresh.referenced, but: known) }
+    ) -> Catalog.NewBlobs {
+        guard sum.isAsPrepared else { return Catalog.NewBlobs(sum.fresh.referenced, but: known) }
         let others = sum.fresh.referenced.filter { sum.prepared.referenced[$0.key] == nil }
-        let added = Catalog.NewBlob.sorted(others, but: known)
-        return added.isEmpty ? prepared.newBlobs : (prepared.newBlobs + added).sorted()
+        return prepared.newBlobs + Catalog.NewBlobs(others, but: known)
     }
 
     /// Whether a walk over everything finds the same, as far as it looks. Files that were open may have been written to

@@ -119,8 +119,13 @@ struct InodeNumbering {
     }
 
     /// What an earlier walk found of a directory in which nothing has changed since.
-    mutating func takeOver(_ noted: [FileName: UInt64?], in directory: Directory) {
-        if !noted.isEmpty { changes[directory.number, default: [:]].merge(noted) { _, new in new } }
+    mutating func takeOver(_ noted: [FileName: UInt64?], in directory: UInt64) {
+        if !noted.isEmpty { changes[directory, default: [:]].merge(noted) { _, new in new } }
+    }
+
+    /// What another walk has found in other directories.
+    mutating func add(_ other: InodeNumbering) {
+        for (directory, names) in other.changes { takeOver(names, in: directory) }
     }
 
     private mutating func note(_ number: UInt64?, _ name: FileName, _ directory: Directory) {

@@ -6,7 +6,7 @@ internal import SystemPackage
 ///
 /// The gate must be closed while it runs, or nobody else may know the workspace. A walk ahead of that, with the gate
 /// open, finds what a later one need not look at again, if nothing of it changes meanwhile: see ``SealPreparation``.
-struct SealWalk {
+struct SealWalk: Sendable {
     let store: Store
     let workspace: Workspace
     let openFiles: OpenFilesPolicy
@@ -14,9 +14,9 @@ struct SealWalk {
     let isAhead: Bool
     /// Whether what is known of files by their status is taken for granted.
     let trustsNotes: Bool
-    private(set) var editor: TreeEditor
+    var editor: TreeEditor
     /// Of a walk ahead: what it found. Of the one after it: what is taken over from there.
-    private(set) var parts: [TreePath: SealPart]
+    var parts: [TreePath: SealPart]
 
     /// What all of it comes to.
     private(set) var sum: SealSum
@@ -45,16 +45,18 @@ struct SealWalk {
     /// The new entries of the directories above those files, with the inode numbers they are to keep.
     private(set) var directories: [TreePath: (entry: TreeEntry, inode: UInt64)] = [:]
     /// The inode numbers of what is sealed.
-    private(set) var numbering: InodeNumbering
+    var numbering: InodeNumbering
     private var digestByInode: [UInt64: Digest] = [:]
     /// Of backing files with several names.
     private var uses: [UInt64: Use] = [:]
     private var captures: [UInt64: Capture] = [:]
-    private(set) var changedCount = 0
+    var changedCount = 0
     /// Files that a walk ahead left out since they have no digest.
-    private(set) var unhashed: [(place: Place, status: stat)] = []
-    private var unhashedInodes: Set<UInt64> = []
-    private var leavesOutUnhashed = false
+    var unhashed: [(place: Place, status: stat)] = []
+    var unhashedInodes: Set<UInt64> = []
+    var leavesOutUnhashed = false
+    /// Whether it is one of several beside each other.
+    var isBranch = false
 
     /// - Parameters:
     ///   - isAhead: whether the gate is open.
@@ -99,35 +101,17 @@ struct SealWalk {
         guard let top = try workspace.overlay.probe(place) else {
             throw StoreError(.damaged, "the workspace has no upper directory", subject: workspace.name)
         }
-        // Not by recursion: the depth of a tree is the user's.
-        var level = try open(top, at: place, path: .root, try numbering.top(top), depth: 0)
-        var above: [Level] = []
-        while true {
-            if let name = level.names.popLast() {
-                guard let inner = try visit(name, in: &level, depth: above.count) else { continue }
-                above.append(level)
-                level = inner
-                continue
-            }
-            let entry = try close(&level)
-            guard var outer = above.popLast() else { return entry }
-            if let entry { outer.take(entry) } else { outer.isWhole = false }
-            level = outer
-        }
+        let directory = try numbering.top(top)
+        return try walk(from: Branch(found: top, place: place, path: .root, directory: directory))
     }
 
     /// Looks at one name of a directory.
-    ///
-    /// - Returns: the level of a directory to be walked next.
-    private mutating func visit(
-        _ name: FileName, in level: inout Level, depth: Int
-    ) throws(StoreError) -> Level? {
+    mutating func visit(_ name: FileName, in level: inout Level) throws(StoreError) {
         let place = try level.here.child(name)
         let path = level.path.appending(name)
         do throws(StoreError) {
             guard let found = try probe(place) else {
-                level.drop(name)
-                return nil
+                return level.drop(name)
             }
             level.part.count += 1
             if found.isWhiteout {
@@ -135,11 +119,10 @@ struct SealWalk {
                 numbering.remove(name, from: level.directory)
             } else if found.isDirectory {
                 let number = numbering.add(found, name, to: level.directory)
-                let inner = try open(
-                    found, at: try level.place.child(name), path: path,
-                    try directory(found, number, at: path), depth: depth + 1)
-                level.part.directories.append(name)
-                return inner
+                level.branches.append(
+                    Branch(
+                        found: found, place: try level.place.child(name), path: path,
+                        directory: try directory(found, number, at: path)))
             } else if isAhead, workspace.tracker.linkCount(found.file.linkCount, of: found.file.inode) > 1 {
                 // All its names are to be seen by one walk.
                 _ = try noteUnhashed(name, found, in: level)
@@ -154,7 +137,6 @@ struct SealWalk {
             guard isAhead else { throw error }
             level.leaveOut()
         }
-        return nil
     }
 
     private func directory(
@@ -164,10 +146,8 @@ struct SealWalk {
         return try numbering.directory(found, number)
     }
 
-    private mutating func open(
-        _ found: UpperEntry, at place: Place, path: TreePath, _ directory: InodeNumbering.Directory,
-        depth: Int
-    ) throws(StoreError) -> Level {
+    mutating func open(_ branch: Branch, depth: Int) throws(StoreError) -> Level {
+        let (found, place, path, directory) = (branch.found, branch.place, branch.path, branch.directory)
         // Without a descriptor to spare it is found by the way there, and what is wrong with it shows then.
         let here = depth < SealWalk.openDepthMax ? (try? place.opened()) ?? place : place
         let status = DigestCache.Key(found.status)
@@ -177,7 +157,7 @@ struct SealWalk {
             // They are counted and listed again.
             part.count -= names.count
             part.directories = []
-            numbering.takeOver(part.noted, in: directory)
+            numbering.takeOver(part.noted, in: directory.number)
             return Level(
                 found: found, place: place, here: here, path: path, directory: directory,
                 keptBefore: kept.count, names: names, part: part, isTakenOver: true,
@@ -195,7 +175,7 @@ struct SealWalk {
     private static let openDepthMax = 64
 
     /// - Returns: the directory's entry; nil where something was left out.
-    private mutating func close(_ level: inout Level) throws(StoreError) -> TreeEntry? {
+    mutating func close(_ level: inout Level) throws(StoreError) -> TreeEntry? {
         changedCount += level.part.count
         if level.isWhole, !level.isUnchanged {
             do throws(StoreError) { level.part.entry = try newEntry(of: level) } catch {
@@ -340,6 +320,9 @@ struct SealWalk {
 
     private mutating func closedFile(_ found: UpperEntry, at place: Place) throws(StoreError) -> Digest {
         let inode = UInt64(found.status.st_ino)
+        if found.status.st_nlink == 1, !store.lostWrites.mustCopy, let known = digest(of: found) {
+            return known
+        }
         if let digest = digestByInode[inode] { return digest }
         if store.lostWrites.mustCopy {
             let digest = try ingest(try workspace.openForReading(place)).digest

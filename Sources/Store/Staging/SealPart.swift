@@ -3,7 +3,7 @@ internal import Objects
 internal import SystemPackage
 
 /// What a directory of `upper/` holds, but for directories, and what its entry is.
-struct SealPart {
+struct SealPart: Sendable {
     let place: Place
     let status: DigestCache.Key
     let directory: InodeNumbering.Directory
@@ -43,6 +43,8 @@ extension SealWalk {
         let keptBefore: Int
         /// What is still to be looked at.
         var names: [FileName]
+        /// Directories that were found and are still to be walked.
+        var branches: [Branch] = []
         var part: SealPart
         /// Whether nothing that the directory itself holds was left out, and nothing at any depth.
         var isPlain = true
@@ -58,7 +60,13 @@ extension SealWalk {
         }
 
         /// A directory in it is done.
-        mutating func take(_ entry: TreeEntry) {
+        ///
+        /// - Parameter entry: nil where something of it was left out.
+        mutating func take(_ entry: TreeEntry?) {
+            guard let entry else {
+                isWhole = false
+                return
+            }
             if part.changes.updateValue(.set(entry), forKey: entry.name) != .set(entry) {
                 isUnchanged = false
             }

@@ -18,9 +18,11 @@ struct SealPreparation {
     /// Those of its blobs that the catalog knows.
     private(set) var known: Set<Digest> = []
     /// Rows for the catalog's new blobs, if all that is prepared is sealed.
-    private(set) var newBlobs: [Catalog.NewBlob] = []
+    private(set) var newBlobs = Catalog.NewBlobs()
     /// How new tree nodes are to be kept.
     private(set) var deltas = NodeDeltas()
+    /// New tree nodes that the catalog has already.
+    private(set) var stored: Set<Digest> = []
     /// Where a backing inode was seen: the directory that it is, or that holds it.
     private var owners: [UInt64: TreePath] = [:]
     /// Whether `next/` says that names may have been given.
@@ -50,15 +52,51 @@ struct SealPreparation {
             try deltas.add(walk.editor, store.catalog)
             known = try store.catalog.knownBlobs(walk.parts.values.flatMap(\.referenced.keys))
             try giveNames()
-            totals = SealTotals(blobCount: walk.parts.values.reduce(0) { $0 + $1.referenced.count })
-            for part in walk.parts.values { totals.add(part) { linked[$0] != nil } }
-            newBlobs = Catalog.NewBlob.sorted(totals.referenced, but: known)
-            try store.sync(Array(linked.keys))
+            try addUp()
         } catch {
             undo()
             throw error
         }
     }
+
+    private enum Addition: CaseIterable { case names, nodes, blobs }
+
+    /// Adds up what the version will refer to, while the disk takes what it has been given.
+    private mutating func addUp() throws(StoreError) {
+        let sum = Lock((totals: SealTotals(), new: Catalog.NewBlobs()))
+        let stored = Lock(Set<Digest>())
+        let (parts, known, linked) = (walk.parts.values, known, linked)
+        let (nodes, deltas) = (walk.editor.newNodes, deltas.deltas)
+        try Parallel.forEach(Addition.allCases, width: 3) { [store] addition throws(StoreError) in
+            switch addition {
+            case .names: try store.sync(Array(linked.keys))
+            case .nodes:
+                let kept = try SealPreparation.keep(nodes, deltas, in: store)
+                stored.withLock { $0 = kept }
+            case .blobs:
+                var totals = SealTotals(blobCount: parts.reduce(0) { $0 + $1.referenced.count })
+                for part in parts { totals.add(part) { linked[$0] != nil } }
+                let new = Catalog.NewBlobs(totals.referenced, but: known)
+                sum.withLock { [totals] in $0 = (totals, new) }
+            }
+        }
+        (totals, newBlobs) = sum.withLock { $0 }
+        self.stored = stored.withLock { $0 }
+    }
+
+    /// Stores tree nodes ahead, if they are so many that it would take long while changes are held up. Where no version
+    /// comes to refer to them they are garbage.
+    private static func keep(
+        _ nodes: [Digest: [UInt8]], _ deltas: [Digest: NodeDelta], in store: Store
+    ) throws(StoreError) -> Set<Digest> {
+        guard nodes.values.reduce(0, { $0 + $1.count }) > nodeByteCountMax else { return [] }
+        if !deltas.isEmpty { try store.raiseFormat(to: StoreFormat.deltas) }
+        try store.catalog.keep(nodes, deltas)
+        return Set(nodes.keys)
+    }
+
+    /// So many bytes of tree nodes are left for the transaction that makes the version: a transaction more costs a sync.
+    private static let nodeByteCountMax = 1 << 20
 
     /// Whether the catalog was asked for a blob.
     func wasAsked(for digest: Digest) -> Bool { totals.referenced[digest] != nil }

@@ -21,7 +21,7 @@ public struct TreeSummary: Hashable, Sendable {
 ///
 /// An edit reads and writes only the nodes that hold a changed name and their parents; all others are taken
 /// over by digest. The result is the same, to the byte, as building the directory from nothing.
-public struct TreeEditor {
+public struct TreeEditor: Sendable {
     private let trees: TreeStore
     /// Nodes made here, by digest; they are not in the catalog yet.
     public private(set) var newNodes: [Digest: [UInt8]] = [:]
@@ -46,7 +46,14 @@ public struct TreeEditor {
         let root = try finish(&build)
         newNodes.merge(build.nodes) { first, _ in first }
         predecessors.merge(build.predecessors) { first, _ in first }
+        for (digest, node) in build.made { trees.keep(digest, node) }
         return root
+    }
+
+    /// Keeps the nodes that another has made as well.
+    mutating func add(_ other: TreeEditor) {
+        newNodes.merge(other.newNodes) { first, _ in first }
+        predecessors.merge(other.predecessors) { first, _ in first }
     }
 
     private struct Change {
@@ -127,6 +134,7 @@ private struct Build {
     /// Index i holds the open node of level i + 1.
     private var children: [[TreeNode.Child]] = []
     private(set) var nodes: [Digest: [UInt8]] = [:]
+    private(set) var made: [(Digest, TreeNode)] = []
     private(set) var predecessors: [Digest: Digest] = [:]
     /// By level, the node of the base that items come from just now.
     private var sources: [Digest?] = []
@@ -197,6 +205,7 @@ private struct Build {
         let bytes = node.encoded()
         let digest = Digest.of(bytes)
         nodes[digest] = bytes
+        made.append((digest, node))
         if node.level < origins.count, let origin = origins[node.level], origin != digest {
             predecessors[digest] = origin
         }

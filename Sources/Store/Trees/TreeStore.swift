@@ -30,6 +30,9 @@ public final class TreeStore: Sendable {
         }
     }
 
+    /// Takes a node that was made just now, which somebody will soon read.
+    func keep(_ digest: Digest, _ node: TreeNode) { cache.withLock { $0.keep(digest, node) } }
+
     /// The entry `name` of the directory whose root node is `directory`; nil where there is none.
     public func entry(_ name: FileName, in directory: Digest) throws(StoreError) -> TreeEntry? {
         try numberedEntry(name, in: directory)?.entry

@@ -43,7 +43,7 @@ extension StagingTree {
         var held =
             places.map { $0[directory.id] ?? [] } ?? table.children(directory).map { ($0.key, $0.value) }
         // Numbers of hard links are others, and what cannot be sealed is gone.
-        if directory.isDirectory { stale.append(.listing(directory.id)) }
+        stale.append(.listing(directory.id))
         // More than tree nodes are kept decoded for are looked up in order, so that each is decoded once.
         if held.count > 100_000 { held.sort { $0.name < $1.name } }
         for (name, child) in held {
@@ -74,7 +74,7 @@ extension StagingTree {
                 unname(node, directory, name, &stale)
                 continue
             }
-            try rebaseChildren(of: node, places, &links, &stale)
+            if node.isDirectory { try rebaseChildren(of: node, places, &links, &stale) }
         }
     }
 

@@ -104,7 +104,7 @@ import Testing
             root: root, parent: second.digest, time: fixture.clock.now(), author: "", message: "")
         let version = try fixture.store.catalog.commit(
             Catalog.Commit(
-                manifest: manifest, nodes: [digest: node.encoded()], blobs: [], newBytes: 0, tags: [],
+                manifest: manifest, nodes: [digest: node.encoded()], blobs: .init(), newBytes: 0, tags: [],
                 movesTags: false, pins: false))
         return (digest, version)
     }
