@@ -6,7 +6,7 @@ import statistics
 import subprocess
 
 from loops import file_name
-from rig import stored_bytes, sync_filesystem, timed
+from rig import sync_filesystem, timed
 from rows import Point, Row, at_most, missing, ratio_at_most
 from sizes import FILE_BYTES, human, size_text
 
@@ -126,11 +126,11 @@ def partly_changed(rig, sizes):
     stored = []
     for shift in range(rig.rounds):
         rig.remount()
-        before = stored_bytes(rig.store)
+        before = rig.stored_bytes()
         write_files(rig.staging / "tree", (number + shift for number in changed))
         rig.commit("one of a hundred")
         rig.remount()
-        stored.append(stored_bytes(rig.store) - before)
+        stored.append(rig.stored_bytes() - before)
     count = human(sizes.partly_changed_files)
     yield Row(
         f"second version of {count} files of 64 KiB, 1 % changed: stored; native: the changed bytes", "MB",

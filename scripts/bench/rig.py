@@ -95,6 +95,13 @@ class Rig:
         output = self.run("commit", "--store", self.store, "-m", message, "--json")
         return time.perf_counter() - start, find_key(json.loads(output), "pause_ms") / 1000
 
+    def stored_bytes(self):
+        """What the store takes on the disk, once the daemon has removed what a commit has replaced."""
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        while any((self.store / "tmp").iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return stored_bytes(self.store)
+
     def status(self, key):
         """What `firn status` says of a thing; None where it says nothing."""
         return find_key(json.loads(self.run("status", "--store", self.store, "--json")), key)

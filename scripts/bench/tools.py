@@ -84,7 +84,7 @@ class Firn(Tool):
         self.rig.run("export", "latest:data", target, "--store", self.rig.store)
 
     def stored(self):
-        return stored_bytes(self.rig.store)
+        return self.rig.stored_bytes()
 
     def clear(self):
         self.rig.remove_store()

@@ -60,6 +60,7 @@ struct SealPreparation {
     }
 
     private enum Addition: CaseIterable { case names, nodes, blobs }
+    private static let addedAtOnceMax = 1_000
 
     /// Adds up what the version will refer to, while the disk takes what it has been given.
     private mutating func addUp() throws(StoreError) {
@@ -67,7 +68,9 @@ struct SealPreparation {
         let stored = Lock(Set<Digest>())
         let (parts, known, linked) = (walk.parts.values, known, linked)
         let (nodes, deltas) = (walk.editor.newNodes, deltas.deltas)
-        try Parallel.forEach(Addition.allCases, width: 3) { [store] addition throws(StoreError) in
+        // Threads are not worth it for a few.
+        let width = linked.count < SealPreparation.addedAtOnceMax ? 1 : Addition.allCases.count
+        try Parallel.forEach(Addition.allCases, width: width) { [store] addition throws(StoreError) in
             switch addition {
             case .names: try store.sync(Array(linked.keys))
             case .nodes:
