@@ -220,6 +220,7 @@ public final class Session: @unchecked Sendable {
         }
         forget(staleAtStart)
         staleAtStart = []
+        if isResumed { fileSystem.resumed() }
     }
 
     /// Returns when the mount is gone, or after ``stop()``, and all requests are answered.
@@ -267,8 +268,8 @@ public final class Session: @unchecked Sendable {
         _ = fuse_lowlevel_notify_inval_inode(session, node.value, -1, 0)
     }
 
-    /// Makes the kernel read a directory anew. It takes no lock of the kernel's for that, so it may be called from a
-    /// request; what the answer to that adds to an older part is not kept then.
+    /// Makes the kernel read a directory anew. It waits for no request there, so it may be called from one; what the
+    /// answer to that adds to an older part is not kept then.
     func forgetListing(_ directory: NodeID) {
         _ = fuse_lowlevel_notify_inval_inode(session, directory.value, 0, 0)
     }

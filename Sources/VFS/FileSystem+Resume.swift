@@ -4,8 +4,13 @@ internal import SystemPackage
 
 // Going on where another daemon ended: the kernel still uses its numbers.
 extension FileSystem {
+    /// The kernel knows of all that ``resume()`` has found.
+    public func resumed() {
+        if replacingCount.withLock({ $0 > 0 }) { noteReplacing(false) }
+    }
+
     public struct Resumed: Sendable {
-        /// Names the kernel must forget.
+        /// What the kernel must forget.
         public let stale: [Stale]
         /// Why some of what it knows could not be looked at.
         public let failures: [VFSError]
@@ -36,9 +41,10 @@ extension FileSystem {
                 try staging.workspace.unlinked.discardAll(but: Set(restoring.nameless.map(\.value)))
             }
         }
-        attempt(&failures) { () throws(VFSError) in
-            restoring.stale += try staging.resumedListings(wereReplaced: known.isReplacing)
-        }
+        let listings = staging.resumedListings(wereReplaced: known.isReplacing)
+        restoring.stale += listings.stale
+        failures += listings.failures
+        if known.isReplacing { replacingCount.withLock { $0 += 1 } }
         return Resumed(stale: restoring.stale + staleVersions(known), failures: failures)
     }
 

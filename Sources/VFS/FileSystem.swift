@@ -22,6 +22,8 @@ public final class FileSystem: Sendable {
     let finishedMoves = Lock(Set<UInt64>())
     /// The last daemon's last commits by `.firn/commit`: the generation of staging that each began with.
     let begunCommits = Lock([UInt64: UInt64]())
+    /// How many changes of staging are under way that are not the mount's.
+    let replacingCount = Lock(0)
     private let parts = Lock(Parts())
     /// One change of versions at a time is told to the kernel.
     private let changing = Lock(())
@@ -87,15 +89,20 @@ public final class FileSystem: Sendable {
 
     /// A commit has swapped `upper/`; the gate is closed.
     ///
-    /// - Returns: names the kernel must forget, once the gate is open.
+    /// - Returns: what the kernel must forget, once the gate is open.
     public func sealed() throws(VFSError) -> [Stale] { try staging.rebase() }
 
     /// `upper/` is about to be changed by something other than the mount, or that has ended and the kernel knows of it.
-    public func noteReplacing(_ isReplacing: Bool) { record?.append(.replacing(isReplacing)) }
+    public func noteReplacing(_ isReplacing: Bool) {
+        replacingCount.withLock { count in
+            count += isReplacing ? 1 : -1
+            if count == (isReplacing ? 1 : 0) { record?.append(.replacing(isReplacing)) }
+        }
+    }
 
     /// `upper/` was changed at `paths` by something other than the mount; the gate is closed.
     ///
-    /// - Returns: names the kernel must forget, once the gate is open.
+    /// - Returns: what the kernel must forget, once the gate is open.
     public func replaced(_ paths: [TreePath]) throws(VFSError) -> [Stale] { try staging.replaced(paths) }
 
     /// Versions or tags have changed.

@@ -51,13 +51,13 @@ class Node: @unchecked Sendable {
     /// The child's node, made if need be; not yet counted as looked up. nil where there is no such name.
     func child(_ name: FileName) throws(VFSError) -> Node? { throw VFSError(.notDirectory) }
 
-    /// What it holds, in the order of ``listingOrder``.
+    /// What it holds, in any order; a constant directory always in the same.
     func list() throws(VFSError) -> [DirectoryItem] { throw VFSError(.notDirectory) }
 
-    var listingOrder: ListingOrder { .hashes(version: nil) }
+    var listingOrder: ListingOrder { .changing }
 
-    /// Whether the kernel may keep that a name is not there.
-    var keepsAbsence: Bool { false }
+    /// Whether the kernel may keep that a name is not there, which is asked for it.
+    func keepAbsence(of name: FileName) -> Bool { false }
 
     func create(_ name: FileName, _ new: NewNode, by caller: Caller) throws(VFSError) -> Node {
         throw .readOnly

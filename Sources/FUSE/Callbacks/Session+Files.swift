@@ -42,7 +42,8 @@ extension Session {
                 let (entry, file) =
                     isNameless
                     ? try request.fileSystem.createNameless(NodeID(parent), mode: bits, by: caller)
-                    : try request.fileSystem.create(NodeID(parent), name, mode: bits, by: caller)
+                    : try request.fileSystem.create(
+                        NodeID(parent), name, mode: bits, isExclusive: known.flags & O_EXCL != 0, by: caller)
                 reply.created(entry, file, &info)
             }
         }

@@ -62,9 +62,10 @@ extension Session {
             guard let request = Request(request), let rawName = name, let rawNewName = newName else { return }
             let (name, newName, caller) = (FileName(rawName), FileName(rawNewName), request.caller)
             request.answerChange("rename") { (reply) throws(VFSError) in
-                try request.fileSystem.rename(
+                let moved = try request.fileSystem.rename(
                     NodeID(parent), name, to: NodeID(newParent), newName, mode: try RenameMode(flags: flags),
                     by: caller)
+                for directory in moved { request.session.forgetListing(directory) }
                 reply.done()
             }
         }

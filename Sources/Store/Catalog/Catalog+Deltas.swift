@@ -88,7 +88,7 @@ extension Catalog {
                 byteCount += bytes.count
             }
         }
-        noteLogged(byteCount)
+        noteLogged(rows: nodes.count, byteCount: byteCount)
     }
 
     /// Which of new nodes are to be kept as deltas.

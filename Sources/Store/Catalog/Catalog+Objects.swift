@@ -55,7 +55,7 @@ extension Catalog {
     }
 
     func insert(_ blobs: NewBlobs, _ db: Database) throws {
-        noteLogged(blobs.rows.count * Catalog.blobRowByteCount)
+        noteLogged(rows: blobs.rows.count)
         for (index, arguments) in blobs.batches.enumerated() {
             let count = min(Catalog.rowsTogether, blobs.rows.count - index * Catalog.rowsTogether)
             let marks = Catalog.marks("(?, ?)", count)
@@ -71,7 +71,6 @@ extension Catalog {
 
     /// Many rows for each statement, which costs half as much as one.
     static let rowsTogether = 128
-    private static let blobRowByteCount = 48
 
     /// On one connection, in the order of the table.
     private static let askedTogether = 8192

@@ -64,12 +64,14 @@ public final class Catalog: Sendable {
     private static let logPageCountMax = 16_384
     /// The same for ``moveLongLog()``, in bytes: SQLite's own default.
     private static let longLogByteCount = 4 << 20
-    /// What a transaction writes at the least: some pages of each table.
+    /// What a transaction writes at the least: some pages.
     private static let transactionByteCount = 32 << 10
+    private static let pageByteCount = 4096
 
-    /// To be told of what is written to the log.
-    func noteLogged(_ byteCount: Int) {
-        loggedByteCount.withLock { $0 += Catalog.transactionByteCount + byteCount }
+    /// To be told of what is written to the log. The log has whole pages: rows that go by their digests are in pages of
+    /// their own, at the worst.
+    func noteLogged(rows: Int, byteCount: Int = 0) {
+        loggedByteCount.withLock { $0 += rows * Catalog.pageByteCount + byteCount }
     }
 
     /// Moves the log into the file if it is long, at the price of two syncs: while no transaction waits for that.
@@ -166,6 +168,7 @@ public final class Catalog: Sendable {
                 return result
             }
             try FaultHook.reach(.committed, function)
+            loggedByteCount.withLock { $0 += Catalog.transactionByteCount }
             return result
         } catch {
             if isCommitting, Catalog.mayBeInLog(error) { unsettled.withLock { $0 = true } }

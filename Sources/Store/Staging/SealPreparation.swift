@@ -33,6 +33,7 @@ struct SealPreparation {
         self.store = store
         self.workspace = workspace
         walk = SealWalk(workspace, store, .include, isAhead: true)
+        store.catalog.moveLongLog()
         workspace.digests.remove(workspace.tracker.takeMark())
         // Bytes that were lost must be written anew, which only the seal does.
         if store.lostWrites.mustCopy { return }

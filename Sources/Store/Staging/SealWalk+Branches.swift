@@ -26,9 +26,10 @@ extension SealWalk {
             Array(branches[$0..<min($0 + groupSize, branches.count)])
         }
         typealias Found = (walk: SealWalk, entries: [(name: FileName, entry: TreeEntry?)], isWhole: Bool)
-        let found = Lock([Found]())
+        // By group, so that the order does not depend on which is done first.
+        let found = Lock([Int: Found]())
         let empty = branch()
-        try Parallel.forEach(groups) { group throws(StoreError) in
+        try Parallel.forEach(Array(groups.enumerated())) { (index, group) throws(StoreError) in
             var result: Found = (empty, [], true)
             for branch in group {
                 do throws(StoreError) {
@@ -39,9 +40,9 @@ extension SealWalk {
                     result.isWhole = false
                 }
             }
-            found.withLock { [result] in $0.append(result) }
+            found.withLock { [result] in $0[index] = result }
         }
-        for result in found.withLock({ $0 }) {
+        for (_, result) in found.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
             add(result.walk)
             if !result.isWhole { level.leaveOut() }
             for (name, entry) in result.entries {

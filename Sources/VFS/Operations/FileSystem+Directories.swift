@@ -75,7 +75,7 @@ extension FileSystem {
             }
             index += 1
         }
-        return listing.isCurrent(for: position, directory.listingOrder)
+        return listing.mayBeKept(for: position, directory.listingOrder)
     }
 
     /// Durable when it returns: names made, moved and removed in it.

@@ -28,8 +28,11 @@ extension FileSystem {
     }
 
     /// Makes a file and opens it. See: `man 2 open`, O_CREAT.
+    ///
+    /// - Parameter isExclusive: whether it must not be there (O_EXCL).
+    /// - Throws: ``VFSError`` ESTALE where it is there, which the kernel did not know: it looks the name up and opens it.
     public func create(
-        _ parent: NodeID, _ name: FileName, mode: UInt16, by caller: Caller
+        _ parent: NodeID, _ name: FileName, mode: UInt16, isExclusive: Bool = true, by caller: Caller
     ) throws(VFSError) -> (Entry, OpenedFile) {
         guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
         guard let parent = try node(parent) as? StagingNode else { throw .readOnly }
@@ -37,8 +40,17 @@ extension FileSystem {
             releaseUnanswered(caller.request)
             try removeUnfinished(parent, name)
         }
-        let (node, handle) = try parent.tree.createOpen(in: parent, name, mode: mode, by: caller)
-        return try answered(node, handle, by: caller)
+        let (node, handle): (StagingNode, StagingHandle)
+        do throws(VFSError) {
+            (node, handle) = try parent.tree.createOpen(in: parent, name, mode: mode, by: caller)
+        } catch {
+            throw error.code == .fileExists && !isExclusive ? .stale : error
+        }
+        do throws(VFSError) { return try answered(node, handle, by: caller) } catch {
+            // The kernel knows that there is none.
+            try? takeBack(name, of: parent, isDirectory: false)
+            throw error
+        }
     }
 
     /// Makes a file without a name and opens it. See: `man 2 open`, O_TMPFILE.

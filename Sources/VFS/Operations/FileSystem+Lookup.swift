@@ -20,7 +20,7 @@ extension FileSystem {
         let parent = try node(parent)
         guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
         if let entry = try entry(parent, name) { return entry }
-        guard parent.keepsAbsence else { throw .notFound }
+        guard parent.keepAbsence(of: name) else { throw .notFound }
         return nil
     }
 

@@ -31,7 +31,12 @@ extension FileSystem {
         guard name.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
         let parent = try node(parent)
         if caller.isRepeated { try removeUnfinished(parent, name) }
-        return try entry(parent.create(name, new, by: caller))
+        let node = try parent.create(name, new, by: caller)
+        do throws(VFSError) { return try entry(node) } catch {
+            // The kernel knows that there is none.
+            try? takeBack(name, of: parent, isDirectory: node.isDirectory)
+            throw error
+        }
     }
 
     /// Takes away what a daemon that died may have made and told nobody of, so that it is made whole. The kernel
@@ -47,7 +52,7 @@ extension FileSystem {
     }
 
     /// Flags of the directory say nothing of it: it would have been made as it should be otherwise.
-    private func takeBack(_ name: FileName, of parent: Node, isDirectory: Bool) throws(VFSError) {
+    func takeBack(_ name: FileName, of parent: Node, isDirectory: Bool) throws(VFSError) {
         guard let parent = parent as? StagingNode else {
             return try parent.remove(name, isDirectory: isDirectory)
         }
@@ -84,12 +89,20 @@ extension FileSystem {
     }
 
     /// See: `man 2 renameat2`. EROFS into and out of what cannot be changed.
+    ///
+    /// - Returns: directories that have another parent now, which their listings show.
+    @discardableResult
     public func rename(
         _ parent: NodeID, _ name: FileName, to newParent: NodeID, _ newName: FileName, mode: RenameMode,
         by caller: Caller
-    ) throws(VFSError) {
+    ) throws(VFSError) -> [NodeID] {
         guard newName.bytes.count <= FileName.byteCountMax else { throw VFSError(.fileNameTooLong) }
-        if caller.isRepeated, wasMoved(by: caller.request) { return }
-        try node(parent).rename(name, to: try node(newParent), newName, mode, request: caller.request)
+        let (directory, target) = (try node(parent), try node(newParent))
+        if !(caller.isRepeated && wasMoved(by: caller.request)) {
+            try directory.rename(name, to: target, newName, mode, request: caller.request)
+        }
+        if directory === target { return [] }
+        return [table.child(target, newName), table.child(directory, name)].compactMap { $0 }
+            .filter(\.isDirectory).map(\.id)
     }
 }

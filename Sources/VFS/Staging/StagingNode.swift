@@ -23,8 +23,9 @@ final class StagingNode: Node, @unchecked Sendable {
     /// Of a directory: it was made since the mount, and nothing in it has lost its name, so that a name it does not
     /// hold was never another file's.
     var isPristine = false
-    /// Of a directory: how often what it lists has changed.
+    /// Of a directory: how often what it lists has changed, and how often of it without the kernel's doing.
     private var nameChangeCount: UInt16 = 0
+    private var replacementCount: UInt16 = 0
     /// While it is open.
     var file: StagedFile?
     /// How many handles there are on ``file``.
@@ -91,7 +92,7 @@ final class StagingNode: Node, @unchecked Sendable {
         hasNumberInMark = upper.mark.inode != nil
         flags = upper.mark.flags
         notedNumbers = nil
-        noteChangedNames()
+        noteReplacedNames()
     }
 
     /// Takes over what the base says of it; whatever `upper/` had is gone.
@@ -105,11 +106,17 @@ final class StagingNode: Node, @unchecked Sendable {
         flags = entry.flags
         notedNumbers = nil
         hasDefaultACL = nil
-        noteChangedNames()
+        noteReplacedNames()
     }
 
     /// What it lists changes: with the tree's lock held, which is not let go of before it has.
     func noteChangedNames() { nameChangeCount &+= 1 }
+
+    /// The same where the kernel does not know of it.
+    func noteReplacedNames() {
+        nameChangeCount &+= 1
+        replacementCount &+= 1
+    }
 
     /// The base has it now, under its one name: it need not be looked at after the next seal.
     func endStaged() {
@@ -178,11 +185,15 @@ final class StagingNode: Node, @unchecked Sendable {
     override func list() throws(VFSError) -> [DirectoryItem] { try tree.list(self) }
 
     override var listingOrder: ListingOrder {
-        .hashes(version: tree.lock.withLock { _ in nameChangeCount })
+        tree.lock.withLock { _ in .hashes(version: nameChangeCount, replacements: replacementCount) }
     }
 
     /// A directory that has lost its name answers that it holds nothing, and may be looked up again.
-    override var keepsAbsence: Bool { self === tree.root || tree.table.isLinked(self) }
+    override func keepAbsence(of name: FileName) -> Bool {
+        guard self === tree.root else { return tree.table.isLinked(self) }
+        tree.topAbsences.withLock { $0.add(name) }
+        return true
+    }
 
     override func create(_ name: FileName, _ new: NewNode, by caller: Caller) throws(VFSError) -> Node {
         try tree.create(in: self, name, new, by: caller)

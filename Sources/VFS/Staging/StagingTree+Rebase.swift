@@ -7,7 +7,7 @@ extension StagingTree {
     /// A commit has sealed what was staged: nodes of `upper/` are nodes of the base now, but for files that stay
     /// staged. Numbers and open files stay.
     ///
-    /// - Returns: names that must be looked up again: those of a hard link, which are files of their own from now on,
+    /// - Returns: listings, and names that must be looked up again: those of a hard link, which are files of their own from now on,
     ///   but for one that an open file keeps.
     func rebase() throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
@@ -85,7 +85,7 @@ extension StagingTree {
         node.isSuperseded = node.openCount == 0 || !table.isLinked(node)
         stale.append(.name(parent: directory.id, name: name))
         // It has one link less.
-        stale.append(.attributes(node.id))
+        stale.append(node.isDirectory ? .listing(node.id) : .attributes(node.id))
     }
 
     /// Staging has something else at `paths` now: the nodes there and below lose their names, and open files
@@ -104,12 +104,12 @@ extension StagingTree {
                 guard let last = path.names.last else {
                     for (name, child) in table.children(root) { try cut(root, name, child, &stale) }
                     stale.append(.listing(root.id))
-                    try appear(in: root, &stale)
+                    try appearAtTop(&stale)
                     continue
                 }
                 guard let parent = try refresh(path.names.dropLast(), &stale) else { continue }
                 stale.append(.listing(parent.id))
-                parent.noteChangedNames()
+                parent.noteReplacedNames()
                 if let child = table.child(parent, last) {
                     try cut(parent, last, child, &stale)
                 } else {
@@ -129,13 +129,19 @@ extension StagingTree {
             guard let next = table.child(current, name) as? StagingNode else {
                 // It may know that there was none.
                 stale += [.name(parent: current.id, name: name), .listing(current.id)]
-                current.noteChangedNames()
+                current.noteReplacedNames()
                 return nil
             }
             if let upper = try probe(try place(next)), !upper.isWhiteout { next.adopt(upper) }
             current = next
         }
         return current
+    }
+
+    /// Names of the top directory that the kernel knew to be absent: what lies below it is looked up again anyway.
+    private func appearAtTop(_ stale: inout [Stale]) throws(VFSError) {
+        guard let absent = topAbsences.withLock({ $0.take() }) else { return try appear(in: root, &stale) }
+        stale += absent.map { .name(parent: root.id, name: $0) }
     }
 
     /// Names that `directory` may not have had before: the kernel may know that there were none.
@@ -148,17 +154,22 @@ extension StagingTree {
     /// What the kernel is to forget that was told to it by a daemon that is gone.
     ///
     /// - Parameter wereReplaced: whether names may have changed of which it was not told.
-    func resumedListings(wereReplaced: Bool) throws(VFSError) -> [Stale] {
-        try lock.withLock { _ throws(VFSError) in
-            var stale: [Stale] = []
+    /// - Returns: also why some directories could not be looked at.
+    func resumedListings(wereReplaced: Bool) -> (stale: [Stale], failures: [VFSError]) {
+        // What the daemon before has said is absent is not known.
+        topAbsences.withLock { $0.isComplete = false }
+        return lock.withLock { _ in
+            var (stale, failures): ([Stale], [VFSError]) = ([], [])
             var directories = [root]
             while let directory = directories.popLast() {
                 stale.append(.listing(directory.id))
-                if wereReplaced { try appear(in: directory, &stale) }
+                if wereReplaced {
+                    do throws(VFSError) { try appear(in: directory, &stale) } catch { failures.append(error) }
+                }
                 directories += table.children(directory).values.compactMap { $0 as? StagingNode }
                     .filter(\.isDirectory)
             }
-            return stale
+            return (stale, failures)
         }
     }
 
@@ -174,8 +185,8 @@ extension StagingTree {
             node.lastAttributes?.linkCount = 0
         }
         stale.append(.name(parent: parent.id, name: name))
-        // For who still has it open: it has no name any more.
-        stale.append(.attributes(child.id))
+        // For who still has it open or stands in it: it has no name any more, and holds nothing.
+        stale.append(child.isDirectory ? .listing(child.id) : .attributes(child.id))
     }
 }
 

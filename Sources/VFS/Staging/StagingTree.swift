@@ -40,6 +40,26 @@ final class StagingTree: Sendable {
     /// The number from which those of what the root holds follow.
     let topNumber: Lock<UInt64>
 
+    /// Names of the top directory that the kernel may know to be absent.
+    let topAbsences = Lock(TopAbsences())
+
+    struct TopAbsences {
+        private var names: Set<FileName> = []
+        /// Whether ``names`` are all.
+        var isComplete = true
+        private static let countMax = 4096
+
+        mutating func add(_ name: FileName) {
+            if names.count < TopAbsences.countMax { names.insert(name) } else { isComplete = false }
+        }
+
+        /// Returns the names and forgets them; nil where they are not all.
+        mutating func take() -> Set<FileName>? {
+            defer { self = TopAbsences() }
+            return isComplete ? names : nil
+        }
+    }
+
     /// Whether open files without a name are kept for the next daemon.
     let keepsUnlinked: Bool
     /// Told of files that nobody writes to any more; nil where they are hashed by the commit alone.

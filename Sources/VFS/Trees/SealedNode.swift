@@ -65,7 +65,7 @@ final class SealedNode: Node, @unchecked Sendable {
 
     override var listingOrder: ListingOrder { .constant }
 
-    override var keepsAbsence: Bool { true }
+    override func keepAbsence(of name: FileName) -> Bool { true }
 
     override func list() throws(VFSError) -> [DirectoryItem] {
         guard let tree = entry.tree else { throw VFSError(.notDirectory) }

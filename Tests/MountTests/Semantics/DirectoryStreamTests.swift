@@ -97,6 +97,58 @@ struct DirectoryStreamTests {
         }
     }
 
+    @Test func `a directory that moves shows its new parent, and one that is replaced holds nothing`() throws
+    {
+        try MountedStore.with { mount in
+            for path in ["a", "b", "a/d", "b/e"] { try mount.makeDirectory("staging/\(path)") }
+            try mount.write("staging/a/d/f", "1")
+            try mount.commit()
+            func parent(_ path: String) throws -> UInt64? {
+                let stream = try DirectoryStream("\(mount.staging)/\(path)")
+                while let line = stream.next() { if line.name == ".." { return line.inode } }
+                return nil
+            }
+            for path in ["a/d", "b/e"] { for _ in 0..<2 { _ = try mount.listing("staging/\(path)") } }
+            try mount.rename("staging/a/d", "staging/b/e", .exchange)
+            #expect(try parent("b/e") == UInt64(mount.status("staging/b").st_ino))
+            #expect(try parent("a/d") == UInt64(mount.status("staging/a").st_ino))
+            try mount.rename("staging/b/e", "staging/a/g")
+            #expect(try parent("a/g") == UInt64(mount.status("staging/a").st_ino))
+
+            let open = try DirectoryStream("\(mount.staging)/a/g")
+            #expect(open.rest().map(\.name) == ["f"])
+            try mount.run("restore", "1", "--force")
+            open.rewind()
+            #expect(open.rest().isEmpty)
+            #expect(try mount.listing("staging/a/d").map(\.name) == ["f"])
+        }
+    }
+
+    @Test func `a file that is made or opened is there at once though it came from elsewhere`() throws {
+        try MountedStore.with { mount in
+            try mount.write("staging/log", "1\n")
+            try mount.commit()
+            let appending = try RunningProcess([
+                "/usr/bin/python3", "-c",
+                """
+                import os, sys, time
+                end = time.monotonic() + 3
+                count = 0
+                while time.monotonic() < end:
+                    os.close(os.open(sys.argv[1], os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644))
+                    count += 1
+                print(count > 0)
+                """, "\(mount.staging)/log",
+            ])
+            for _ in 0..<20 {
+                try? mount.unlink("staging/log")
+                try mount.run("abort", "--yes")
+            }
+            let ended = appending.wait()
+            #expect(ended.text == "True\n", "\(ended.complaints)")
+        }
+    }
+
     /// Another thread that changes names of its own as fast as it can.
     private final class Changes: @unchecked Sendable {
         // Sendable because what changes is guarded by the lock.
