@@ -1,7 +1,7 @@
 internal import Store
 internal import SystemPackage
 
-/// Open files and directories, by the number the kernel gives back with each request.
+/// Open files, by the number the kernel gives back with each request.
 final class HandleTable<Handle: AnyObject & Sendable>: Sendable {
     private struct State {
         var handles: [UInt64: Handle] = [:]

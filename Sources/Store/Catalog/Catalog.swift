@@ -81,7 +81,7 @@ public final class Catalog: Sendable {
             logged = 0
             return true
         }
-        // What cannot be moved now is moved later.
+        // What cannot be moved now is moved later, by the next transaction that finds the log too long if by none before.
         if isLong { _ = try? database.writeWithoutTransaction { db in try db.checkpoint(.passive) } }
     }
 

@@ -25,6 +25,7 @@ extension SealWalk {
         let groups = stride(from: 0, to: branches.count, by: groupSize).map {
             Array(branches[$0..<min($0 + groupSize, branches.count)])
         }
+        // An entry is nil where something of the directory was left out, and a group is whole if all of it could be opened.
         typealias Found = (walk: SealWalk, entries: [(name: FileName, entry: TreeEntry?)], isWhole: Bool)
         // By group, so that the order does not depend on which is done first.
         let found = Lock([Int: Found]())

@@ -47,7 +47,7 @@ extension FileSystem {
             throw error.code == .fileExists && !isExclusive ? .stale : error
         }
         do throws(VFSError) { return try answered(node, handle, by: caller) } catch {
-            // The kernel knows that there is none.
+            // The kernel goes on knowing that there is none. Where it cannot be taken back the first error is the one to tell.
             try? takeBack(name, of: parent, isDirectory: false)
             throw error
         }

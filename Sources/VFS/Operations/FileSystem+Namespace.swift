@@ -33,7 +33,7 @@ extension FileSystem {
         if caller.isRepeated { try removeUnfinished(parent, name) }
         let node = try parent.create(name, new, by: caller)
         do throws(VFSError) { return try entry(node) } catch {
-            // The kernel knows that there is none.
+            // The kernel goes on knowing that there is none. Where it cannot be taken back the first error is the one to tell.
             try? takeBack(name, of: parent, isDirectory: node.isDirectory)
             throw error
         }
