@@ -1,5 +1,4 @@
 public import Store
-internal import Synchronization
 
 /// A file that the kernel reads, writes and maps without asking, for as long as this lives.
 ///
@@ -7,26 +6,14 @@ internal import Synchronization
 public final class BackingFile: Sendable {
     /// The kernel's number for it.
     public let id: Int32
-    /// Whether the daemon keeps a descriptor of the file beside the kernel's. It may have few of them, and the
-    /// kernel many files: once half of them are used up it opens the file for the moment when it needs one.
-    let keepsDescriptor: Bool
     private let close: @Sendable (Int32) -> Void
-
-    private static let keptCount = Atomic<Int>(0)
-    private static let keptCountMax = Syscall.descriptorLimit / 2
 
     public init(id: Int32, close: @escaping @Sendable (Int32) -> Void) {
         self.id = id
         self.close = close
-        let count = BackingFile.keptCount.wrappingAdd(1, ordering: .relaxed).newValue
-        keepsDescriptor = count <= BackingFile.keptCountMax
-        if !keepsDescriptor { BackingFile.keptCount.wrappingSubtract(1, ordering: .relaxed) }
     }
 
-    deinit {
-        close(id)
-        if keepsDescriptor { BackingFile.keptCount.wrappingSubtract(1, ordering: .relaxed) }
-    }
+    deinit { close(id) }
 }
 
 /// A backing file that another daemon registered with the same kernel.

@@ -143,18 +143,22 @@ final class NodeTable: Sendable {
     }
 
     func release(_ id: NodeID, count: UInt64) {
-        state.withLock {
+        let released = state.withLock { state -> Node? in
             if let member = Member(id) {
-                guard let directory = $0.nodes[member.directory] else { return }
+                guard let directory = state.nodes[member.directory] else { return nil }
                 // Those of before a takeover were not counted.
                 directory.memberLookups -= min(count, directory.memberLookups)
-                return State.drop(directory, &$0)
+                State.drop(directory, &state)
+                return directory
             }
-            guard let node = $0.nodes[id], node.lookups > 0 else { return }
+            guard let node = state.nodes[id], node.lookups > 0 else { return nil }
             node.lookups -= min(count, node.lookups)
             if node.lookups == 0 { record?.append(.dropped(id)) }
-            State.drop(node, &$0)
+            State.drop(node, &state)
+            return node
         }
+        // Its end may close a file.
+        withExtendedLifetime(released) {}
     }
 
     /// Drops nodes that were made for a moment and that nobody looked up.

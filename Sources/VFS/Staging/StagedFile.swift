@@ -23,16 +23,28 @@ final class StagedFile: Sendable {
 
     private let state: Lock<State>
     let backing: BackingFile?
+    /// Whether the daemon keeps a descriptor of the file beside the kernel's. It may have few of them, and the
+    /// kernel many files: once half of them are used up it opens the file for the moment when it needs one.
+    private let keepsDescriptor: Bool
 
-    /// - Parameter hasName: by which it can be opened again; where there is none the descriptor must be kept.
+    private static let keptCount = Atomic<Int>(0)
+    private static let keptCountMax = Syscall.descriptorLimit / 2
+
+    /// - Parameters:
+    ///   - descriptor: nil where the kernel has the file, and nobody else needs it for now.
+    ///   - hasName: by which it can be opened again; where there is none the descriptor must be kept.
     init(
-        _ descriptor: Descriptor, isWritable: Bool, isBlob: Bool, backing: BackingFile? = nil,
+        _ descriptor: Descriptor?, isWritable: Bool, isBlob: Bool, backing: BackingFile? = nil,
         hasName: Bool = true
     ) {
         self.backing = backing
-        let keeps = backing?.keepsDescriptor ?? true || !hasName
+        let count = StagedFile.keptCount.wrappingAdd(1, ordering: .relaxed).newValue
+        keepsDescriptor = backing == nil || count <= StagedFile.keptCountMax
+        let keeps = keepsDescriptor || !hasName
         state = Lock(State(descriptor: keeps ? descriptor : nil, isWritable: isWritable, isBlob: isBlob))
     }
+
+    deinit { StagedFile.keptCount.wrappingSubtract(1, ordering: .relaxed) }
 
     /// The one that is kept: see ``StagingTree/descriptor(of:_:)``.
     var descriptor: Descriptor? { state.withLock { $0.descriptor } }
@@ -69,12 +81,20 @@ final class StagedFile: Sendable {
 
     /// Keeps none from now on, where the daemon is to do without: there is a name by which to open it again.
     func letGo() {
-        guard let backing, !backing.keepsDescriptor else { return }
+        if keepsDescriptor { return }
         state.withLock { $0.descriptor = nil }
     }
 
     /// The kernel alone has it open, and may write from now on.
-    func startWriting() { state.withLock { $0.isWritable = true } }
+    ///
+    /// - Parameter open: opens it for writing, which is done where a descriptor is kept.
+    func startWriting<Failure>(_ open: () throws(Failure) -> Descriptor) throws(Failure) {
+        let descriptor = keepsDescriptor ? try open() : nil
+        state.withLock {
+            $0.descriptor = descriptor
+            $0.isWritable = true
+        }
+    }
 
     /// Goes on with a descriptor that cannot write. Where there is none to be had the seal copies the file
     /// instead of linking it, and nothing else is different.

@@ -78,6 +78,7 @@ final class StagingNode: Node, @unchecked Sendable {
 
     deinit {
         if isCountedAsStaged { tree.staged.remove(id) }
+        if kind == .file { tree.forgetBacking(id) }
     }
 
     /// Takes over what `upper/` says of it.

@@ -111,6 +111,7 @@ extension StagingTree {
                 try Syscall.changeOwner(at: place.fd, place.path, uid: change.uid, gid: change.gid)
             }
             if let mode = change.mode {
+                if mode & 0o6000 != 0 { forgetBacking(node.id) }
                 try Syscall.changeMode(at: place.fd, place.path, UInt32(mode))
             }
             if change.atime != nil || change.mtime != nil {

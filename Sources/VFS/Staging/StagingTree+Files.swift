@@ -92,7 +92,10 @@ extension StagingTree {
                 // Sealed, and without a name by which it could be copied up.
                 if file.isBlob { throw .stale }
                 guard let kept = file.descriptor else {
-                    file.startWriting()
+                    let place = try place(node)
+                    try file.startWriting { () throws(VFSError) in
+                        try called { () throws(Errno) in try Syscall.openForWriting(place) }
+                    }
                     return file
                 }
                 // Through the descriptor, since the name may be gone.
@@ -108,13 +111,14 @@ extension StagingTree {
             }
             return StagedFile(descriptor, isWritable: false, isBlob: true)
         }
+        let known = knownBacking(of: node, for: caller)
+        if let known, !writes { return StagedFile(nil, isWritable: false, isBlob: false, backing: known) }
         let place = try place(node)
         let descriptor = try called { () throws(Errno) in
             writes ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
         }
-        return StagedFile(
-            descriptor, isWritable: writes, isBlob: false,
-            backing: try backing(descriptor, of: node, for: caller))
+        let backing = if let known { known } else { try backing(descriptor, of: node, for: caller) }
+        return StagedFile(descriptor, isWritable: writes, isBlob: false, backing: backing)
     }
 
     /// The file that is open as `file`, opened once more where only the kernel has it. With the lock held.

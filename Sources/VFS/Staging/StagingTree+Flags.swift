@@ -26,6 +26,7 @@ extension StagingTree {
                 defer { noteChange(of: node) }
                 try keep(after, of: node)
                 node.flags = after
+                forgetBacking(node.id)
             }
         }
     }

@@ -96,6 +96,7 @@ extension StagingTree {
                     id: id, upper: upper, kind: .file, inode: number(of: upper, name, in: parent), in: self)
             }
             guard let node = node as? StagingNode else { throw VFSError(.ioError) }
+            if let known { keep(known, of: node, for: caller) }
             let file = StagedFile(descriptor, isWritable: true, isBlob: false, backing: known)
             return (node, handle(node, file, OpenMode(reads: true, writes: true, truncates: false)))
         }
@@ -290,6 +291,7 @@ extension StagingTree {
                     try workspace.overlay.remove(place, leavesWhiteout: isInBase)
                 }
             }
+            forgetBacking(ofUnlinked: node)
             if isDirectory { parent.countDirectory(-1) }
             parent.isPristine = false
             self.table.removeLink(parent, name)
@@ -377,7 +379,10 @@ extension StagingTree {
             }
             parent.isPristine = false
             self.table.move(parent, name, to: newParent, newName, request: request)
-            if let replaced { forgetIfGone(replaced, &links) }
+            if let replaced {
+                forgetBacking(ofUnlinked: replaced)
+                forgetIfGone(replaced, &links)
+            }
         }
     }
 

@@ -14,6 +14,7 @@ extension StagingTree {
             workspace.showSwapped()
             hashing?.sealed()
             closeDirectories()
+            forgetBackings()
             // An open file without a name may have others, unknown to the table: it stays staged with them
             // if somebody writes to it, and is sealed otherwise.
             links.byBacking = links.byBacking.filter { _, node in
@@ -96,6 +97,7 @@ extension StagingTree {
         try lock.withLock { links throws(VFSError) in
             workspace.showSwapped()
             closeDirectories()
+            forgetBackings()
             guard let upper = try probe(try place(root)) else { throw VFSError(.ioError) }
             root.adopt(upper)
             try readTopNumber()

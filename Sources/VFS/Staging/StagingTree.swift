@@ -60,12 +60,15 @@ final class StagingTree: Sendable {
         }
     }
 
+    /// What the kernel has of files that were open lately. The lock is a leaf.
+    let knownBackings = Lock(RecentlyUsed<NodeID, RegisteredFile>())
+
     /// Whether open files without a name are kept for the next daemon.
     let keepsUnlinked: Bool
     /// Told of files that nobody writes to any more; nil where they are hashed by the commit alone.
     let hashing: BackgroundHashing?
     /// Gives a file to the kernel, if it takes it.
-    private let register: @Sendable (Descriptor, _ keepsSetIDs: Bool) -> BackingFile?
+    let register: @Sendable (Descriptor, _ keepsSetIDs: Bool) -> BackingFile?
 
     init(
         _ workspace: Workspace, _ store: Store, _ table: NodeTable, id: NodeID, keepsUnlinked: Bool,
@@ -270,32 +273,11 @@ final class StagingTree: Sendable {
     func detached(_ node: StagingNode, _ links: inout Links) throws(VFSError) -> VFSError {
         node.lastAttributes = try currentAttributes(of: node)
         try keepDescriptor(of: node)
+        forgetBacking(node.id)
         if let backing = node.backing, links.byBacking[backing] === node { links.byBacking[backing] = nil }
         for link in table.links(node) { table.removeLink(link.parent, link.name) }
         node.isSuperseded = true
         return .stale
-    }
-
-    /// The kernel's way to a file of `upper/`. Not for one with set-id bits: a write must take them away, which
-    /// the kernel leaves to the daemon. By a descriptor that cannot write, since the seal takes others for
-    /// writers.
-    ///
-    /// - Parameter caller: who opens it. It may be given set-id bits while it is open, which a write by anybody but
-    ///   root takes away; the kernel does so for all who write to it, or for none.
-    func backing(_ descriptor: Descriptor, for caller: Caller) throws(VFSError) -> BackingFile? {
-        try called { () throws(Errno) in
-            guard try Syscall.status(descriptor).mode & 0o6000 == 0 else { return nil }
-            let handle = try Syscall.reopenAsHandle(descriptor)
-            return register(handle, caller.uid == 0)
-        }
-    }
-
-    /// The same of a file that may be known already. One that is only added to must not be reached past the daemon, by
-    /// a mapping for instance.
-    func backing(
-        _ descriptor: Descriptor, of node: StagingNode, for caller: Caller
-    ) throws(VFSError) -> BackingFile? {
-        node.flags.contains(.appendOnly) ? nil : try backing(descriptor, for: caller)
     }
 
     private struct CopyUp {

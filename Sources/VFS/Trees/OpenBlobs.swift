@@ -2,14 +2,10 @@ internal import Objects
 internal import Store
 
 /// Blobs that were opened for reading out of a version, kept for whoever opens them next: a data loader opens the same
-/// small files again in every epoch.
-///
-/// In two halves: when the young one is full it becomes the old one, whose blobs come back when they are asked for and
-/// are let go with it when they are not. A blob whose handles are open lives as long as they do. The lock is a leaf.
+/// small files again in every epoch. A blob whose handles are open lives as long as they do. The lock is a leaf.
 final class OpenBlobs: Sendable {
     private struct State {
-        var young: [Digest: OpenBlob] = [:]
-        var old: [Digest: OpenBlob] = [:]
+        var kept = RecentlyUsed<Digest, OpenBlob>()
         /// What all handles of a node have open, and how many they are: the kernel wants it to be one file.
         var shared: [NodeID: (blob: OpenBlob, handleCount: Int)] = [:]
     }
@@ -33,7 +29,8 @@ final class OpenBlobs: Sendable {
     func open(
         _ digest: Digest, size: UInt64, as known: KnownBacking?, register: (Descriptor) -> BackingFile?
     ) throws(StoreError) -> OpenBlob {
-        if known == nil, let kept = find(digest), try blobs.isUnchanged(digest, size: size, inode: kept.inode)
+        if known == nil, let kept = state.withLock({ $0.kept.find(digest) }),
+            try blobs.isUnchanged(digest, size: size, inode: kept.inode)
         {
             return kept
         }
@@ -76,39 +73,15 @@ final class OpenBlobs: Sendable {
         withExtendedLifetime(last) {}
     }
 
-    private func find(_ digest: Digest) -> OpenBlob? {
-        state.withLock { state in
-            if let blob = state.young[digest] { return blob }
-            guard let blob = state.old[digest] else { return nil }
-            state.young[digest] = blob
-            return blob
-        }
-    }
-
     private func keep(_ blob: OpenBlob) {
         let countMax = blob.backing == nil ? OpenBlobs.descriptorCountMax : OpenBlobs.registeredCountMax
-        // What goes closes files, which must not be done with the lock held.
-        let gone = state.withLock { state in
-            var gone: [Digest: OpenBlob] = [:]
-            if state.young.count >= countMax {
-                gone = state.old
-                state.old = state.young
-                state.young = [:]
-            }
-            if let other = state.young.updateValue(blob, forKey: blob.digest) { gone[blob.digest] = other }
-            return gone
-        }
+        let gone = state.withLock { $0.kept.keep(blob, for: blob.digest, halfCount: countMax) }
         withExtendedLifetime(gone) {}
     }
 
     /// Lets go of all that no handle has open, so that a file that is removed frees its space.
     func removeAll() {
-        let gone = state.withLock { state in
-            let gone = (state.young, state.old)
-            state.young = [:]
-            state.old = [:]
-            return gone
-        }
+        let gone = state.withLock { $0.kept.removeAll() }
         withExtendedLifetime(gone) {}
     }
 }

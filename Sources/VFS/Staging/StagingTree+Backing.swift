@@ -1,0 +1,86 @@
+internal import Objects
+internal import Store
+internal import SystemPackage
+
+// The kernel's way to files of `upper/`: see ``BackingFile``.
+//
+// It keeps files that nobody has open any more, for who opens them next: to open one costs no system call then. It has no
+// access to them meanwhile, so the seal need not care. With the lock held.
+extension StagingTree {
+    /// A file of `upper/` that the kernel has.
+    struct RegisteredFile: Sendable {
+        let backing: BackingFile
+        /// The backing file's own inode number.
+        let inode: UInt64
+        /// Whether what the kernel writes leaves set-id bits as they are.
+        let keepsSetIDs: Bool
+    }
+
+    /// In one half. A registered file costs the kernel some 300 bytes, and the backing filesystem keeps its inode.
+    private static let countMax = 32_768
+
+    /// What the kernel has of a file that has bytes of its own and that nobody has open.
+    func knownBacking(of node: StagingNode, for caller: Caller) -> BackingFile? {
+        guard node.hasOwnBytes, !node.flags.contains(.appendOnly),
+            let known = knownBackings.withLock({ $0.find(node.id) }), known.inode == node.backing,
+            known.keepsSetIDs == (caller.uid == 0)
+        else { return nil }
+        return known.backing
+    }
+
+    /// Gives an open file to the kernel. Not one with set-id bits: a write must take them away, which the kernel leaves to
+    /// the daemon. By a descriptor that cannot write, since the seal takes others for writers.
+    ///
+    /// - Parameter caller: who opens it. It may be given set-id bits while it is open, which a write by anybody but
+    ///   root takes away; the kernel does so for all who write to it, or for none.
+    func backing(_ descriptor: Descriptor, for caller: Caller) throws(VFSError) -> BackingFile? {
+        try called { () throws(Errno) in
+            guard try Syscall.status(descriptor).mode & 0o6000 == 0 else { return nil }
+            let handle = try Syscall.reopenAsHandle(descriptor)
+            return register(handle, caller.uid == 0)
+        }
+    }
+
+    /// The same of a file that may be known already. One that is only added to must not be reached past the daemon, by
+    /// a mapping for instance.
+    func backing(
+        _ descriptor: Descriptor, of node: StagingNode, for caller: Caller
+    ) throws(VFSError) -> BackingFile? {
+        if node.flags.contains(.appendOnly) { return nil }
+        let backing = try backing(descriptor, for: caller)
+        if let backing { keep(backing, of: node, for: caller) }
+        return backing
+    }
+
+    /// Keeps what the kernel has of a file for who opens it next.
+    func keep(_ backing: BackingFile, of node: StagingNode, for caller: Caller) {
+        guard let inode = node.backing, node.hasOwnBytes else { return }
+        let file = RegisteredFile(backing: backing, inode: inode, keepsSetIDs: caller.uid == 0)
+        let gone = knownBackings.withLock { $0.keep(file, for: node.id, halfCount: StagingTree.countMax) }
+        // Not for who waits for the lock.
+        if gone.count > 1 { letGoLater([gone]) }
+    }
+
+    /// Has the kernel let go of a file, as soon as nobody has it open.
+    func forgetBacking(_ id: NodeID) {
+        let gone = knownBackings.withLock { $0.remove(id) }
+        withExtendedLifetime(gone) {}
+    }
+
+    /// The same of a file that has lost a name: its room is to be free when it has lost all of them. That of a small one is
+    /// when the kernel forgets the node, a moment later, for which nobody waits.
+    func forgetBacking(ofUnlinked node: StagingNode) {
+        let blockCount = node.lastAttributes?.blocks ?? .max
+        if blockCount >= StagingTree.promptlyFreed { forgetBacking(node.id) }
+    }
+
+    private static let promptlyFreed: UInt64 = (64 << 10) / 512
+
+    /// The same of all files.
+    func forgetBackings() { letGoLater(knownBackings.withLock { $0.removeAll() }) }
+
+    private func letGoLater(_ gone: [[NodeID: RegisteredFile]]) {
+        if gone.allSatisfy(\.isEmpty) { return }
+        startDetachedThread { withExtendedLifetime(gone) {} }
+    }
+}
