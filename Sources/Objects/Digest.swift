@@ -69,6 +69,8 @@ public struct DigestBuilder: ~Copyable {
 
     /// `EVP_MD_fetch` walks the provider list; once for the process is enough.
     private nonisolated(unsafe) static let algorithm: OpaquePointer = {
+        // The machine's settings (openssl.cnf) are of no account to it, and reading them takes longer than all else here.
+        OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_LOAD_CONFIG), nil)
         guard let md = EVP_MD_fetch(nil, "SHA256", nil) else {
             preconditionFailure("libcrypto offers no SHA-256")
         }

@@ -1,15 +1,19 @@
 /// Hexadecimal text, lower case when written, either case when read.
 public enum Hex {
-    public static func encode(_ bytes: some Collection<UInt8>) -> String {
-        String(unsafeUninitializedCapacity: bytes.count * 2) { text in
-            var length = 0
-            for byte in bytes {
-                text[length] = digit(byte >> 4)
-                text[length + 1] = digit(byte & 15)
-                length += 2
-            }
-            return length
+    public static func encode(_ bytes: [UInt8]) -> String {
+        String(decoding: digits(bytes[...]), as: UTF8.self)
+    }
+
+    /// The text as bytes.
+    public static func digits(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var text: [UInt8] = []
+        // With room for the NUL of a path.
+        text.reserveCapacity(bytes.count * 2 + 1)
+        for byte in bytes {
+            text.append(digit(byte >> 4))
+            text.append(digit(byte & 15))
         }
+        return text
     }
 
     /// - Returns: nil for an odd number of digits or a character that is no digit.

@@ -34,7 +34,7 @@ public final class BlobStore: Sendable {
         of digest: Digest, _ call: (Int32, RawPath) throws(Errno) -> Result
     ) throws(Errno) -> Result {
         let bytes = digest.bytes
-        let name = RawPath(Hex.encode(bytes.dropFirst()))
+        let name = RawPath(Hex.digits(bytes.dropFirst()))
         let first = bytes[0]
         if let known = directories.withLock({ $0[first] }) {
             do throws(Errno) { return try call(known.fd, name) } catch {
@@ -343,7 +343,7 @@ public final class BlobStore: Sendable {
             guard error == .noSuchFileOrDirectory else { throw error }
             do {
                 try Syscall.makeDirectory(
-                    at: objects.fd, RawPath(Hex.encode(digest.bytes.prefix(1))), mode: 0o755)
+                    at: objects.fd, RawPath(Hex.digits(digest.bytes.prefix(1))), mode: 0o755)
             } catch { if error != .fileExists { throw error } }
             try withFile(of: digest, call)
         }

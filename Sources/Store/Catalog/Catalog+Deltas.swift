@@ -41,27 +41,31 @@ enum StoredNode: Sendable {
 extension Catalog {
     /// nil where there is no such node.
     func storedNode(_ digest: Digest) throws(StoreError) -> StoredNode? {
-        try read { db in try storedNode(digest, db) }
+        try readOnce { db in try storedNode(digest, db) }
     }
 
     private func storedNode(_ digest: Digest, _ db: Database) throws -> StoredNode? {
-        let whole = try db.cachedStatement(sql: "SELECT bytes FROM nodes WHERE digest = ?")
-        if let bytes = try Data.fetchOne(whole, arguments: [digest.data]) { return .whole(Array(bytes)) }
-        // Who only reads may meet a catalog that no owner has opened since there are deltas.
-        if isReadOnly {
-            let table = try db.cachedStatement(sql: "SELECT 1 FROM sqlite_schema WHERE name = 'deltas'")
-            if try Bool.fetchOne(table) == nil { return nil }
+        let statement: Statement
+        do {
+            statement = try db.cachedStatement(
+                sql: """
+                    SELECT nodes.bytes, deltas.base, deltas.bytes, bases.bytes FROM (SELECT ? AS digest) AS wanted
+                    LEFT JOIN nodes ON nodes.digest = wanted.digest
+                    LEFT JOIN deltas ON deltas.digest = wanted.digest
+                    LEFT JOIN nodes AS bases ON bases.digest = deltas.base
+                    """)
+        } catch {
+            // Who only reads may meet a catalog that no owner has opened since there are deltas.
+            guard isReadOnly else { throw error }
+            let whole = try db.cachedStatement(sql: "SELECT bytes FROM nodes WHERE digest = ?")
+            return try Data.fetchOne(whole, arguments: [digest.data]).map { .whole(Array($0)) }
         }
-        let delta = try db.cachedStatement(
-            sql: """
-                SELECT deltas.base, deltas.bytes, nodes.bytes
-                FROM deltas LEFT JOIN nodes ON nodes.digest = deltas.base WHERE deltas.digest = ?
-                """)
-        return try Row.fetchOne(delta, arguments: [digest.data]).map { row in
-            .delta(
-                NodeDelta(base: try Digest(column: row[0]), bytes: Array(row[1] as Data)),
-                baseBytes: (row[2] as Data?).map { Array($0) })
-        }
+        guard let row = try Row.fetchOne(statement, arguments: [digest.data]) else { return nil }
+        if let bytes = row[0] as Data? { return .whole(Array(bytes)) }
+        guard let base = row[1] as Data?, let bytes = row[2] as Data? else { return nil }
+        return .delta(
+            NodeDelta(base: try Digest(column: base), bytes: Array(bytes)),
+            baseBytes: (row[3] as Data?).map { Array($0) })
     }
 
     /// Adds nodes, each to one of the two tables, where neither has it.

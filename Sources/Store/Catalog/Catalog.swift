@@ -35,15 +35,15 @@ public final class Catalog: Sendable {
             if isReadOnly, Catalog.isFrozen(path) {
                 // SQLite wants to make its log even to read, unless it is told that nobody can change the file.
                 database = try DatabaseQueue(path: "file:\(path)?immutable=1", configuration: configuration)
+            } else if isReadOnly {
+                database = try DatabaseQueue(path: path, configuration: configuration)
             } else {
                 let pool = try DatabasePool(path: path, configuration: configuration)
-                if !isReadOnly {
-                    // Not in `prepareDatabase`: the pool lowers it to NORMAL after that, which leaves a commit in
-                    // the page cache until the next checkpoint.
-                    try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-                    try Catalog.migrator.migrate(pool)
-                    try Catalog.moveLog(pool)
-                }
+                // Not in `prepareDatabase`: the pool lowers it to NORMAL after that, which leaves a commit in
+                // the page cache until the next checkpoint.
+                try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+                try Catalog.migrator.migrate(pool)
+                try Catalog.moveLog(pool)
                 database = pool
             }
         } catch {
@@ -118,6 +118,13 @@ public final class Catalog: Sendable {
 
     func read<Result: Sendable>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
         do { return try database.read(body) } catch {
+            throw Catalog.storeError(error, doing: "read the catalog")
+        }
+    }
+
+    /// Runs one statement, which sees one state of the catalog and so needs no transaction around it.
+    func readOnce<Result: Sendable>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
+        do { return try database.unsafeRead(body) } catch {
             throw Catalog.storeError(error, doing: "read the catalog")
         }
     }

@@ -93,12 +93,17 @@ public struct TreeDiff: Sendable {
         var right: ArraySlice<TreeEntry>
 
         mutating func next() -> (name: FileName, old: TreeEntry?, new: TreeEntry?)? {
-            guard let name = [left.first?.name, right.first?.name].compactMap({ $0 }).min() else {
-                return nil
+            // Most of two leaves is the same on both sides.
+            while let old = left.first, let new = right.first, old == new {
+                left.removeFirst()
+                right.removeFirst()
             }
+            guard let old = left.first else { return right.popFirst().map { ($0.name, nil, $0) } }
+            guard let new = right.first else { return left.popFirst().map { ($0.name, $0, nil) } }
+            if old.name <= new.name { left.removeFirst() }
+            if new.name <= old.name { right.removeFirst() }
             return (
-                name, left.first?.name == name ? left.removeFirst() : nil,
-                right.first?.name == name ? right.removeFirst() : nil
+                min(old.name, new.name), old.name <= new.name ? old : nil, new.name <= old.name ? new : nil
             )
         }
     }
