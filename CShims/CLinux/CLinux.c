@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -151,6 +152,15 @@ void firn_yield_to_others(void) {
     // To lower one's own is always allowed, and where it fails the work is done all the same.
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
     (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
+}
+
+// Newer than the headers of Debian 12.
+enum { UNCACHED = 0x80 };
+
+long firn_read_uncached(int fd, void *buffer, size_t size, long offset) {
+    struct iovec vector = {buffer, size};
+    ssize_t count = preadv2(fd, &vector, 1, offset, UNCACHED);
+    return count < 0 && (errno == EOPNOTSUPP || errno == EINVAL) ? pread(fd, buffer, size, offset) : count;
 }
 
 int firn_advise_sequential(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }

@@ -7,7 +7,7 @@ public enum Hex {
     /// The text as bytes.
     public static func digits(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
-        // With room for the NUL of a path.
+        // A path of them has one byte more.
         text.reserveCapacity(bytes.count * 2 + 1)
         for byte in bytes {
             text.append(digit(byte >> 4))

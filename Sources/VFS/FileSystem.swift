@@ -48,7 +48,7 @@ public final class FileSystem: Sendable {
         self.store = store
         self.record = record
         table = NodeTable(record: record)
-        forgotten = ForgottenMemory(of: table)
+        forgotten = ForgottenMemory(of: table, store.trees)
         self.owner = owner
         self.started = started
         versions = VersionIndex(store)
@@ -94,10 +94,13 @@ public final class FileSystem: Sendable {
 
     /// `upper/` is about to be changed by something other than the mount, or that has ended and the kernel knows of it.
     public func noteReplacing(_ isReplacing: Bool) {
-        replacingCount.withLock { count in
+        let changes = replacingCount.withLock { count in
             count += isReplacing ? 1 : -1
-            if count == (isReplacing ? 1 : 0) { record?.append(.replacing(isReplacing)) }
+            guard count == (isReplacing ? 1 : 0) else { return false }
+            record?.append(.replacing(isReplacing))
+            return true
         }
+        if changes { staging.replacing(isReplacing, open: files.all.compactMap { $0.node as? StagingNode }) }
     }
 
     /// `upper/` was changed at `paths` by something other than the mount; the gate is closed.

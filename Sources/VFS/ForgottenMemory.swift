@@ -8,8 +8,12 @@ final class ForgottenMemory: Sendable {
 
     private let count = Atomic<Int>(0)
     private let table: NodeTable
+    private let trees: TreeStore
 
-    init(of table: NodeTable) { self.table = table }
+    init(of table: NodeTable, _ trees: TreeStore) {
+        self.table = table
+        self.trees = trees
+    }
 
     /// The kernel has forgotten a node.
     func note() {
@@ -18,6 +22,8 @@ final class ForgottenMemory: Sendable {
         UnusedMemory.releaseLater { [self] in
             self.count.store(0, ordering: .relaxed)
             table.shrink()
+            // The kernel has no room, or what it knew is gone.
+            trees.forgetDecoded()
         }
     }
 }

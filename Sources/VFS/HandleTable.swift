@@ -12,6 +12,8 @@ final class HandleTable<Handle: AnyObject & Sendable>: Sendable {
 
     var count: Int { state.withLock { $0.handles.count } }
 
+    var all: [Handle] { state.withLock { Array($0.handles.values) } }
+
     func add(_ handle: Handle) -> HandleID {
         state.withLock { state in
             defer { state.next += 1 }

@@ -22,7 +22,7 @@ struct RecentlyUsed<Key: Hashable & Sendable, Value: Sendable>: Sendable {
             old = young
             young = [:]
         }
-        gone[key] = old.removeValue(forKey: key)
+        if let other = old.removeValue(forKey: key) { gone[key] = other }
         if let other = young.updateValue(value, forKey: key) { gone[key] = other }
         return gone
     }

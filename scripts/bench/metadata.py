@@ -28,16 +28,18 @@ def metadata(rig, sizes, example):
 
 
 def beside(rig, sizes, example):
-    with others.mounted(rig, example) as peers:
+    with others.mounted(rig, example, floor=True) as peers:
         rig.new_store()
         yield from making(rig, sizes, peers)
         yield from looking(rig, sizes, peers)
+        # It cannot do what git and tar ask for.
+        peers.pop(others.FLOOR, None)
         yield from source_tree(rig, sizes, peers)
         rig.clear()
 
 
 def row(what, times, side, target, rival=None):
-    known = {name: times[name] for name in (others.BINDFS, others.EXAMPLE) if name in times}
+    known = {name: times[name] for name in (others.BINDFS, others.EXAMPLE, others.FLOOR) if name in times}
     return Row(what, "s", times[side], times[NATIVE], known, target, rival)
 
 

@@ -1,6 +1,7 @@
 """Other FUSE filesystems that pass a directory through, in the same rounds as Firn."""
 
 import contextlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -9,17 +10,20 @@ import time
 
 from rig import WAIT_SECONDS_MAX, is_mounted
 
-BINDFS, EXAMPLE = "bindfs", "C passthrough"
+BINDFS, EXAMPLE, FLOOR = "bindfs", "C passthrough", "bare C"
 
 
 @contextlib.contextmanager
-def mounted(rig, example, *example_options):
-    """Places by name: of bindfs if it is installed, of the example if one is given, as long as the block runs."""
+def mounted(rig, example, *example_options, floor=False):
+    """Places by name: of bindfs if it is installed, of the example if one is given, of floor.c if it is asked for and
+    the user is root, as long as the block runs."""
     commands = {}
     if shutil.which("bindfs"):
         commands[BINDFS] = ["bindfs", "-f"]
     if example:
         commands[EXAMPLE] = [str(pathlib.Path(example).resolve()), "--foreground", *example_options]
+    if floor and rig.is_root and kernel_version() >= (6, 9):
+        commands[FLOOR] = [str(compiled_floor(rig.work))]
     with contextlib.ExitStack() as stack:
         places = {}
         for name, command in commands.items():
@@ -47,6 +51,17 @@ def one_mounted(work, command):
         process.wait(WAIT_SECONDS_MAX)
         mount_point.rmdir()
         shutil.rmtree(source)
+
+
+def kernel_version():
+    return tuple(int(part) for part in os.uname().release.split(".")[:2])
+
+
+def compiled_floor(work):
+    program = work / "floor"
+    source = pathlib.Path(__file__).with_name("floor.c")
+    subprocess.run(["cc", "-O2", "-pthread", "-o", str(program), str(source)], check=True)
+    return program
 
 
 def wait_for_mount(process, mount_point):

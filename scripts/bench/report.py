@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import peers
-from others import BINDFS, EXAMPLE
+from others import BINDFS, EXAMPLE, FLOOR
 
 NOTHING = "—"
 
@@ -36,13 +36,14 @@ def cells(row):
             verdict = NOTHING
     what = row.what + (f" ({row.note})" if row.note else "")
     native = "" if row.native is None else shown(row.native)
-    others = [ratio(row.others.get(name)) for name in (BINDFS, EXAMPLE)]
+    others = [ratio(row.others.get(name)) for name in (BINDFS, EXAMPLE, FLOOR)]
     firn = "" if row.firn is None and row.native is not None else shown(row.firn)
     return [what, native, firn, ratio(row.firn), *others, target, verdict]
 
 
 def table(rows):
-    head = ["measurement", "native", "Firn", "ratio", f"{BINDFS}'s ratio", f"{EXAMPLE}'s ratio", "target", "met"]
+    head = ["measurement", "native", "Firn", "ratio", f"{BINDFS}'s ratio", f"{EXAMPLE}'s ratio", f"{FLOOR}'s ratio", "target",
+            "met"]
     return markdown(head, [cells(row) for row in rows])
 
 
@@ -117,7 +118,8 @@ on the same filesystem.
 
 Each figure is the median of {rounds} rounds or more; the sides take turns, and each goes first in its turn. *native*
 is the plain directory, a ratio is the figure over the native one: of times the smaller is the better, of rates the
-larger. The last ratios are those of two other filesystems that pass a directory through, in the same rounds. The
+larger. The last ratios are those of other filesystems that pass a directory through, in the same rounds: *bare C* is
+`scripts/bench/floor.c`, which does the least that one can. The
 targets are those of the release. {dash} says that something could not be measured, and why.
 
 {table}

@@ -47,6 +47,8 @@ int firn_writeback_error(int fd);
 void firn_release_memory(void);
 // man 2 setpriority, man 2 ioprio_set: the calling thread runs and reads when no other wants to.
 void firn_yield_to_others(void);
+// man 2 preadv2 with RWF_DONTCACHE (Linux 6.14): pages that had to be read are not kept. pread where there is no such thing.
+long firn_read_uncached(int fd, void *buffer, size_t size, long offset);
 // man 2 posix_fadvise, POSIX_FADV_SEQUENTIAL
 int firn_advise_sequential(int fd);
 

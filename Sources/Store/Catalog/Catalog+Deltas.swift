@@ -54,9 +54,8 @@ extension Catalog {
                     LEFT JOIN deltas ON deltas.digest = wanted.digest
                     LEFT JOIN nodes AS bases ON bases.digest = deltas.base
                     """)
-        } catch {
-            // Who only reads may meet a catalog that no owner has opened since there are deltas.
-            guard isReadOnly else { throw error }
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_ERROR && isReadOnly {
+            // No such table. Who only reads may meet a catalog that no owner has opened since there are deltas.
             let whole = try db.cachedStatement(sql: "SELECT bytes FROM nodes WHERE digest = ?")
             return try Data.fetchOne(whole, arguments: [digest.data]).map { .whole(Array($0)) }
         }

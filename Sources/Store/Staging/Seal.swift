@@ -310,7 +310,9 @@ struct SealWalk: Sendable {
         if use == .none {
             let file = try workspace.openForReading(place)
             use = try system("look for users of", place.display) { () throws(Errno) in
-                if try !Syscall.hasOtherUser(file.fd) { return .none }
+                if try !Syscall.hasOtherUser(file.fd) {
+                    return workspace.tracker.isRead(inode) ? .reading : .none
+                }
                 return try Syscall.hasWriter(file.fd) ? .writing : .reading
             }
         }

@@ -5,6 +5,8 @@
 public final class WriteTracker: Sendable {
     private struct State {
         var writers: [UInt64: Int] = [:]
+        /// Who has them open for reading, also where the kernel is about to open them for a program.
+        var readers: [UInt64: Int] = [:]
         /// Files that were opened for writing, or truncated by name, since the mark was taken.
         var touched: Set<UInt64> = []
         /// What was opened or changed since ``watch()``; nil while nobody watches.
@@ -40,6 +42,26 @@ public final class WriteTracker: Sendable {
         }
     }
 
+    /// A file was opened for reading: there will be a user of it, if there is none yet.
+    public func openedForReading(_ backing: UInt64) {
+        state.withLock {
+            $0.readers[backing, default: 0] += 1
+            $0.unused.remove(backing)
+            $0.changed?.insert(backing)
+        }
+    }
+
+    public func closedForReading(_ backing: UInt64) {
+        state.withLock {
+            guard let count = $0.readers[backing] else {
+                preconditionFailure("closed more often than opened")
+            }
+            $0.readers[backing] = count == 1 ? nil : count - 1
+        }
+    }
+
+    func isRead(_ backing: UInt64) -> Bool { state.withLock { $0.readers[backing] != nil } }
+
     /// A change of the bytes without an open.
     public func touched(_ backing: UInt64) {
         state.withLock {
@@ -48,8 +70,7 @@ public final class WriteTracker: Sendable {
         }
     }
 
-    /// A file was opened for reading, or anything but bytes of a file or directory was changed: the names in it, or its
-    /// attributes.
+    /// Anything but bytes of a file or directory was changed: the names in it, or its attributes.
     public func changed(_ backing: UInt64) {
         state.withLock {
             $0.unused.remove(backing)
@@ -65,16 +86,22 @@ public final class WriteTracker: Sendable {
     ) throws(Failure) -> Bool {
         // First: who opens it while the kernel is asked takes it out again. Who is about to write to it may not have it
         // open as far as the kernel is concerned.
-        state.withLock { if $0.writers[backing] == nil { $0.unused.insert(backing) } }
+        let isOpen = state.withLock { state in
+            if state.writers[backing] != nil || state.readers[backing] != nil { return true }
+            state.unused.insert(backing)
+            return false
+        }
         var isUsed = true
         defer { if isUsed { state.withLock { _ = $0.unused.remove(backing) } } }
-        isUsed = try hasUser()
+        isUsed = try hasUser() || isOpen
         return isUsed
     }
 
     /// Whether surely nobody has a file open or mapped.
     func isUnused(_ backing: UInt64) -> Bool {
-        state.withLock { $0.unused.contains(backing) && $0.writers[backing] == nil }
+        state.withLock {
+            $0.unused.contains(backing) && $0.writers[backing] == nil && $0.readers[backing] == nil
+        }
     }
 
     /// Forgets what ``probeUse(of:_:)`` has found: the files are sealed ones now.

@@ -6,13 +6,19 @@ public import SystemPackage
 // Reading, writing, copying and syncing.
 extension Syscall {
     /// See: `man 2 pread`. Reads until the buffer is full or the file ends.
+    ///
+    /// - Parameter keepsPages: whether the kernel is to keep what it had to read from the disk. Without, as far as it can do
+    ///   otherwise: see `man 2 preadv2`, RWF_DONTCACHE.
     public static func read(
-        _ fd: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: off_t
+        _ fd: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: off_t, keepsPages: Bool = true
     ) throws(Errno) -> Int {
         var done = 0
         while done < buffer.count {
+            let (start, rest) = (buffer.baseAddress! + done, buffer.count - done)
             let count = try check {
-                pread(fd, buffer.baseAddress! + done, buffer.count - done, offset + off_t(done))
+                keepsPages
+                    ? pread(fd, start, rest, offset + off_t(done))
+                    : firn_read_uncached(fd, start, rest, offset + off_t(done))
             }
             if count == 0 { break }
             done += count

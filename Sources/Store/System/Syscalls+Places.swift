@@ -42,6 +42,13 @@ extension Syscall {
         try open(at: place.fd, place.path, firn_O_PATH | O_DIRECTORY | O_NOFOLLOW, function: function)
     }
 
+    /// For opening it again by the descriptor, whatever becomes of its name. See: `man 2 open`, O_PATH.
+    public static func openAsHandle(
+        _ place: Place, function: StaticString = #function
+    ) throws(Errno) -> Descriptor {
+        try open(at: place.fd, place.path, firn_O_PATH | O_NOFOLLOW, function: function)
+    }
+
     /// Opens what `descriptor` has open once more, for reading and writing, whether or not it has a name.
     public static func reopenForWriting(
         _ descriptor: Descriptor, function: StaticString = #function

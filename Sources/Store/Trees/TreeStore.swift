@@ -33,6 +33,15 @@ public final class TreeStore: Sendable {
     /// Takes a node that was made just now, which somebody will soon read.
     func keep(_ digest: Digest, _ node: TreeNode) { cache.withLock { $0.keep(digest, node) } }
 
+    /// Gives up what was decoded, to be read again when it is asked for.
+    public func forgetDecoded() {
+        let gone = cache.withLock { cache in
+            defer { cache = NodeCache() }
+            return cache
+        }
+        withExtendedLifetime(gone) {}
+    }
+
     /// The entry `name` of the directory whose root node is `directory`; nil where there is none.
     public func entry(_ name: FileName, in directory: Digest) throws(StoreError) -> TreeEntry? {
         try numberedEntry(name, in: directory)?.entry

@@ -13,22 +13,34 @@ final class StagedFile: Sendable {
     private struct State {
         /// nil where only the kernel has the file open.
         var descriptor: Descriptor?
+        /// Whether it may keep one beside the kernel's.
+        var hasRoom: Bool
         var isWritable: Bool
         var isBlob: Bool
         var isParted = false
         /// How often bytes of it could not be written back, and why the last time.
         var lossCount = 0
         var lastLoss: Errno?
+
+        mutating func makesRoom() -> Bool {
+            if !hasRoom { hasRoom = StagedFile.takeRoom() }
+            return hasRoom
+        }
     }
 
     private let state: Lock<State>
     let backing: BackingFile?
-    /// Whether the daemon keeps a descriptor of the file beside the kernel's. It may have few of them, and the
-    /// kernel many files: once half of them are used up it opens the file for the moment when it needs one.
-    private let keepsDescriptor: Bool
 
-    private static let keptCount = Atomic<Int>(0)
-    private static let keptCountMax = Syscall.descriptorLimit / 2
+    /// How many descriptors there are beside the kernel's. The daemon may have few, and the kernel many files: once half of
+    /// them are used up it opens a file for the moment when it needs one.
+    private static let roomTaken = Atomic<Int>(0)
+    private static let room = Syscall.descriptorLimit / 2
+
+    private static func takeRoom() -> Bool {
+        if roomTaken.wrappingAdd(1, ordering: .relaxed).newValue <= room { return true }
+        roomTaken.wrappingSubtract(1, ordering: .relaxed)
+        return false
+    }
 
     /// - Parameters:
     ///   - descriptor: nil where the kernel has the file, and nobody else needs it for now.
@@ -38,13 +50,17 @@ final class StagedFile: Sendable {
         hasName: Bool = true
     ) {
         self.backing = backing
-        let count = StagedFile.keptCount.wrappingAdd(1, ordering: .relaxed).newValue
-        keepsDescriptor = backing == nil || count <= StagedFile.keptCountMax
-        let keeps = keepsDescriptor || !hasName
-        state = Lock(State(descriptor: keeps ? descriptor : nil, isWritable: isWritable, isBlob: isBlob))
+        let hasRoom = backing != nil && descriptor != nil && StagedFile.takeRoom()
+        let keeps = hasRoom || backing == nil || !hasName
+        state = Lock(
+            State(
+                descriptor: keeps ? descriptor : nil, hasRoom: hasRoom, isWritable: isWritable, isBlob: isBlob
+            ))
     }
 
-    deinit { StagedFile.keptCount.wrappingSubtract(1, ordering: .relaxed) }
+    deinit {
+        if state.withLock({ $0.hasRoom }) { StagedFile.roomTaken.wrappingSubtract(1, ordering: .relaxed) }
+    }
 
     /// The one that is kept: see ``StagingTree/descriptor(of:_:)``.
     var descriptor: Descriptor? { state.withLock { $0.descriptor } }
@@ -60,8 +76,8 @@ final class StagedFile: Sendable {
     func replace(_ descriptor: Descriptor, isWritable: Bool) {
         state.withLock {
             $0 = State(
-                descriptor: descriptor, isWritable: isWritable, isBlob: false, lossCount: $0.lossCount,
-                lastLoss: $0.lastLoss)
+                descriptor: descriptor, hasRoom: $0.hasRoom, isWritable: isWritable, isBlob: false,
+                lossCount: $0.lossCount, lastLoss: $0.lastLoss)
         }
     }
 
@@ -81,15 +97,22 @@ final class StagedFile: Sendable {
 
     /// Keeps none from now on, where the daemon is to do without: there is a name by which to open it again.
     func letGo() {
-        if keepsDescriptor { return }
-        state.withLock { $0.descriptor = nil }
+        if backing == nil { return }
+        state.withLock { if !$0.hasRoom { $0.descriptor = nil } }
+    }
+
+    /// Keeps a descriptor that was opened for the moment, if there is none yet and there is room for it.
+    func offer(_ descriptor: Descriptor) {
+        state.withLock { state in
+            if state.descriptor == nil, state.makesRoom() { state.descriptor = descriptor }
+        }
     }
 
     /// The kernel alone has it open, and may write from now on.
     ///
-    /// - Parameter open: opens it for writing, which is done where a descriptor is kept.
+    /// - Parameter open: opens it for writing, which is done where there is room for a descriptor. With the tree's lock held.
     func startWriting<Failure>(_ open: () throws(Failure) -> Descriptor) throws(Failure) {
-        let descriptor = keepsDescriptor ? try open() : nil
+        let descriptor = state.withLock({ $0.makesRoom() }) ? try open() : nil
         state.withLock {
             $0.descriptor = descriptor
             $0.isWritable = true
@@ -131,12 +154,15 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
     private let stagingNode: StagingNode
     /// The backing inode it counts as a writer of.
     let writes: UInt64?
+    /// The same as a reader.
+    let reads: UInt64?
     private let appends: Bool
 
-    init(_ node: StagingNode, _ staged: StagedFile, writes: UInt64?, appends: Bool) {
+    init(_ node: StagingNode, _ staged: StagedFile, writes: UInt64?, reads: UInt64?, appends: Bool) {
         self.staged = staged
         toldLossCount = Atomic(staged.losses.count)
         self.writes = writes
+        self.reads = reads
         self.appends = appends
         tree = node.tree
         stagingNode = node
@@ -148,8 +174,9 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
         into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
     ) throws(VFSError) -> Int {
         let descriptor = try descriptor()
+        // The kernel keeps what it reads of a sealed file as this node's, so the object's own pages would be a second copy.
         return try called { () throws(Errno) in
-            try Syscall.read(descriptor.fd, into: buffer, at: Int(offset))
+            try Syscall.read(descriptor.fd, into: buffer, at: Int(offset), keepsPages: !staged.isBlob)
         }
     }
 
@@ -224,7 +251,11 @@ final class StagingHandle: FileHandle, @unchecked Sendable {
 
     override func descriptor() throws(VFSError) -> Descriptor {
         if let kept = staged.descriptor { return kept }
-        return try tree.lock.withLock { _ throws(VFSError) in try tree.descriptor(of: stagingNode, staged) }
+        return try tree.lock.withLock { _ throws(VFSError) in
+            let descriptor = try tree.descriptor(of: stagingNode, staged)
+            staged.offer(descriptor)
+            return descriptor
+        }
     }
 
     override var backing: BackingFile? { staged.backing }

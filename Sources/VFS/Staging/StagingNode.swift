@@ -28,6 +28,8 @@ final class StagingNode: Node, @unchecked Sendable {
     private var replacementCount: UInt16 = 0
     /// While it is open.
     var file: StagedFile?
+    /// The file itself, of one whose name another has taken: who found it by that name is about to open it.
+    var replacedFile: Descriptor?
     /// How many handles there are on ``file``.
     var openCount = 0
     /// How many of them write.
@@ -56,7 +58,7 @@ final class StagingNode: Node, @unchecked Sendable {
 
     enum Form {
         /// As sealed in the base.
-        case base(TreeEntry)
+        indirect case base(TreeEntry)
         /// In `upper/`.
         case upper
     }

@@ -152,7 +152,10 @@ extension StagingTree {
             if change.changesOwner {
                 try Syscall.changeOwner(descriptor.fd, uid: change.uid, gid: change.gid)
             }
-            if let mode = change.mode { try Syscall.changeMode(descriptor.fd, UInt32(mode)) }
+            if let mode = change.mode {
+                if mode & 0o6000 != 0 { forgetBacking(node.id) }
+                try Syscall.changeMode(descriptor.fd, UInt32(mode))
+            }
             if change.atime != nil || change.mtime != nil {
                 try Syscall.changeTimes(descriptor.fd, access: change.atime, modification: change.mtime)
             }

@@ -1,11 +1,13 @@
+internal import Dispatch
 internal import Objects
 internal import Store
+internal import Synchronization
 internal import SystemPackage
 
 // The kernel's way to files of `upper/`: see ``BackingFile``.
 //
-// It keeps files that nobody has open any more, for who opens them next: to open one costs no system call then. It has no
-// access to them meanwhile, so the seal need not care. With the lock held.
+// It keeps files that nobody has open any more, for who opens them next: to open one for reading costs no system call then.
+// It has no access to them meanwhile, so the seal need not care. With the tree's lock held, but for what says otherwise.
 extension StagingTree {
     /// A file of `upper/` that the kernel has.
     struct RegisteredFile: Sendable {
@@ -21,7 +23,8 @@ extension StagingTree {
 
     /// What the kernel has of a file that has bytes of its own and that nobody has open.
     func knownBacking(of node: StagingNode, for caller: Caller) -> BackingFile? {
-        guard node.hasOwnBytes, !node.flags.contains(.appendOnly),
+        guard node.hasOwnBytes, !node.flags.contains(.appendOnly), table.isLinked(node),
+            !isBeingReplaced.load(ordering: .sequentiallyConsistent),
             let known = knownBackings.withLock({ $0.find(node.id) }), known.inode == node.backing,
             known.keepsSetIDs == (caller.uid == 0)
         else { return nil }
@@ -61,7 +64,7 @@ extension StagingTree {
         if gone.count > 1 { letGoLater([gone]) }
     }
 
-    /// Has the kernel let go of a file, as soon as nobody has it open.
+    /// Has the kernel let go of a file, as soon as nobody has it open. Without the lock as well.
     func forgetBacking(_ id: NodeID) {
         let gone = knownBackings.withLock { $0.remove(id) }
         withExtendedLifetime(gone) {}
@@ -71,7 +74,8 @@ extension StagingTree {
     /// when the kernel forgets the node, a moment later, for which nobody waits.
     func forgetBacking(ofUnlinked node: StagingNode) {
         let blockCount = node.lastAttributes?.blocks ?? .max
-        if blockCount >= StagingTree.promptlyFreed { forgetBacking(node.id) }
+        // One that is open may grow yet.
+        if blockCount >= StagingTree.promptlyFreed || node.openCount > 0 { forgetBacking(node.id) }
     }
 
     private static let promptlyFreed: UInt64 = (64 << 10) / 512
@@ -79,8 +83,25 @@ extension StagingTree {
     /// The same of all files.
     func forgetBackings() { letGoLater(knownBackings.withLock { $0.removeAll() }) }
 
+    // MARK: While something is replaced
+
+    /// Something other than the mount is about to put other files in place of some that may be open, or has done so. Before
+    /// it does, what is open gets descriptors by the names it still has, as far as there is room for them.
+    ///
+    /// - Parameter open: the nodes that are open, but for those that are opened at this moment. Without the lock.
+    func replacing(_ isReplacing: Bool, open: [StagingNode]) {
+        isBeingReplaced.store(isReplacing, ordering: .sequentiallyConsistent)
+        guard isReplacing else { return }
+        for node in open {
+            lock.withLock { _ in
+                guard let file = node.file, file.descriptor == nil else { return }
+                if let descriptor = try? descriptor(of: node, file) { file.offer(descriptor) }
+            }
+        }
+    }
+
     private func letGoLater(_ gone: [[NodeID: RegisteredFile]]) {
         if gone.allSatisfy(\.isEmpty) { return }
-        startDetachedThread { withExtendedLifetime(gone) {} }
+        DispatchQueue.global(qos: .utility).async { withExtendedLifetime(gone) {} }
     }
 }

@@ -79,9 +79,15 @@ extension StagingTree {
         node.openCount += 1
         if writes { node.writeCount += 1 }
         if let backing = node.backing {
-            if writes { workspace.tracker.opened(backing) } else { workspace.tracker.changed(backing) }
+            if writes {
+                workspace.tracker.opened(backing)
+            } else {
+                workspace.tracker.openedForReading(backing)
+            }
         }
-        return StagingHandle(node, file, writes: writes ? node.backing : nil, appends: mode.appends)
+        return StagingHandle(
+            node, file, writes: writes ? node.backing : nil, reads: writes ? nil : node.backing,
+            appends: mode.appends)
     }
 
     func openFile(
@@ -92,9 +98,8 @@ extension StagingTree {
                 // Sealed, and without a name by which it could be copied up.
                 if file.isBlob { throw .stale }
                 guard let kept = file.descriptor else {
-                    let place = try place(node)
                     try file.startWriting { () throws(VFSError) in
-                        try called { () throws(Errno) in try Syscall.openForWriting(place) }
+                        try self.descriptor(of: node, file, writes: true)
                     }
                     return file
                 }
@@ -111,6 +116,13 @@ extension StagingTree {
             }
             return StagedFile(descriptor, isWritable: false, isBlob: true)
         }
+        if let replaced = node.replacedFile, !table.isLinked(node) {
+            let descriptor = try called { () throws(Errno) in
+                writes ? try Syscall.reopenForWriting(replaced) : try Syscall.reopenForReading(replaced)
+            }
+            let backing = try backing(descriptor, for: caller)
+            return StagedFile(descriptor, isWritable: writes, isBlob: false, backing: backing, hasName: false)
+        }
         let known = knownBacking(of: node, for: caller)
         if let known, !writes { return StagedFile(nil, isWritable: false, isBlob: false, backing: known) }
         let place = try place(node)
@@ -124,7 +136,9 @@ extension StagingTree {
     /// The file that is open as `file`, opened once more where only the kernel has it. With the lock held.
     ///
     /// - Throws: ``VFSError`` `.stale` where it has no name any more.
-    func descriptor(of node: StagingNode, _ file: StagedFile) throws(VFSError) -> Descriptor {
+    func descriptor(
+        of node: StagingNode, _ file: StagedFile, writes: Bool = false
+    ) throws(VFSError) -> Descriptor {
         if let kept = file.descriptor { return kept }
         if file.isBlob {
             guard let blob = sealedBytes(node) else { throw .stale }
@@ -137,7 +151,8 @@ extension StagingTree {
         }
         let place = try place(node)
         return try called { () throws(Errno) in
-            file.isWritable ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
+            file.isWritable || writes
+                ? try Syscall.openForWriting(place) : try Syscall.openForReading(place)
         }
     }
 
@@ -172,10 +187,17 @@ extension StagingTree {
                 node.file?.stopWriting()
             }
         }
+        if let backing = handle.reads { workspace.tracker.closedForReading(backing) }
         guard let backing = handle.writes else { return }
         workspace.tracker.closed(backing)
         if workspace.tracker.isOpen(backing) { return }
-        hashing?.closed(backing) { [self] in lock.withLock { _ in try? place(node) } }
+        // By its number, so that the node can go meanwhile.
+        hashing?.closed(backing) { [self, id = node.id] in
+            lock.withLock { _ in
+                guard let node = table.node(id) as? StagingNode else { return nil }
+                return try? place(node)
+            }
+        }
     }
 
     /// The node's file in `upper/`, if it has one and a name.

@@ -362,6 +362,10 @@ extension StagingTree {
                 replaced.lastAttributes = try currentAttributes(of: replaced)
                 try keepNumberOfLinked(replaced)
                 try keepDescriptor(of: replaced)
+                // Where it cannot be had, who is about to open it looks the name up again.
+                if replaced.hasOwnBytes, !replaced.isDirectory {
+                    replaced.replacedFile = try? Syscall.openAsHandle(target)
+                }
             }
             self.table.willMove(parent, name, to: newParent, newName, request: request)
             let leaves: Overlay.Remainder

@@ -12,9 +12,9 @@ extension StagingTree {
     func rebase() throws(VFSError) -> [Stale] {
         try lock.withLock { links throws(VFSError) in
             workspace.showSwapped()
+            forgetBackings()
             hashing?.sealed()
             closeDirectories()
-            forgetBackings()
             // An open file without a name may have others, unknown to the table: it stays staged with them
             // if somebody writes to it, and is sealed otherwise.
             links.byBacking = links.byBacking.filter { _, node in

@@ -1,5 +1,6 @@
 internal import Objects
 internal import Store
+internal import Synchronization
 internal import SystemPackage
 
 /// `staging/`: a workspace's `upper/` laid over its base version, as one directory tree.
@@ -62,6 +63,8 @@ final class StagingTree: Sendable {
 
     /// What the kernel has of files that were open lately. The lock is a leaf.
     let knownBackings = Lock(RecentlyUsed<NodeID, RegisteredFile>())
+    /// Whether a restore or the like is under way: see ``replacing(_:open:)``.
+    let isBeingReplaced = Atomic<Bool>(false)
 
     /// Whether open files without a name are kept for the next daemon.
     let keepsUnlinked: Bool

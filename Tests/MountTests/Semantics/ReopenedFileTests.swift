@@ -73,10 +73,73 @@ struct ReopenedFileTests {
             try mount.write("staging/f", "bytes")
             #expect(try mount.read("staging/f") == "bytes")
             #expect(chmod("\(mount.staging)/f", 0o4777) == 0)
+            // Root's way to the file is that of all who have it open.
+            let reader = try mount.open("staging/f", O_RDONLY)
             let script = "printf BYTES 1<> \(mount.staging)/f"
             #expect(try Shell.run(Shell.command(["/bin/sh", "-c", script], as: "nobody")).status == 0)
-            #expect(try mount.read("staging/f") == "BYTES")
+            #expect(try reader.read(5) == "BYTES")
             #expect(try mount.status("staging/f").st_mode & 0o7777 == 0o777)
+        }
+    }
+
+    @Test
+    func `one that is open again goes on with its bytes when it loses its name`() throws {
+        try MountedStore.with { mount in
+            for name in ["aborted", "unlinked", "replaced"] { try mount.write("staging/\(name)", name) }
+            let open = try ["aborted", "unlinked", "replaced"].map { name in
+                _ = try mount.read("staging/\(name)")
+                return try mount.open("staging/\(name)", O_RDONLY)
+            }
+            try mount.unlink("staging/unlinked")
+            try mount.write("staging/new", "new")
+            try mount.rename("staging/new", "staging/replaced")
+            try mount.run("abort", "--yes")
+            for (file, bytes) in zip(open, ["aborted", "unlinked", "replaced"]) {
+                #expect(try file.read(20) == bytes)
+                #expect(try file.status.st_size == bytes.utf8.count)
+                #expect(try Syscall.seek(file.fd, to: .hole, from: 0) == off_t(bytes.utf8.count))
+            }
+            #expect(try mount.names("staging").isEmpty)
+        }
+    }
+
+    @Test
+    func `one that is opened while another takes its name is one of the two`() throws {
+        try MountedStore.with { mount in
+            try mount.write("staging/f", "0")
+            let isDone = Lock(false)
+            let (next, name) = (mount.place("staging/next"), mount.place("staging/f"))
+            let writer = Thread {
+                for index in 0..<400 {
+                    guard let file = try? Syscall.open(at: AT_FDCWD, next, O_CREAT | O_RDWR, mode: 0o644),
+                        (try? file.write("\(index)", at: 0)) != nil,
+                        (try? Syscall.rename(at: AT_FDCWD, next, to: AT_FDCWD, name)) != nil
+                    else { break }
+                }
+                isDone.withLock { $0 = true }
+            }
+            writer.start()
+            var count = 0
+            while !isDone.withLock({ $0 }) {
+                let file = try mount.open("staging/f", O_RDONLY)
+                let bytes = try file.read(20)
+                #expect(try file.status.st_size == bytes.utf8.count && !bytes.isEmpty)
+                count += 1
+            }
+            #expect(count > 0)
+        }
+    }
+
+    @Test(.enabled(if: Disk.isPossible, "only root with loop devices can make a small disk"))
+    func `many small ones that are removed leave their room to the next`() throws {
+        let directory = TestDirectory()
+        let disk = try Disk.make(48, below: directory.path)
+        try MountedStore.with(below: disk.path) { mount in
+            let bytes = String(repeating: "x", count: 48 << 10)
+            for _ in 0..<4 {
+                for index in 0..<600 { try mount.write("staging/f\(index)", bytes) }
+                for index in 0..<600 { try mount.unlink("staging/f\(index)") }
+            }
         }
     }
 
