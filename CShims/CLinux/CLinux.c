@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,9 +159,14 @@ void firn_yield_to_others(void) {
 enum { UNCACHED = 0x80 };
 
 long firn_read_uncached(int fd, void *buffer, size_t size, long offset) {
-    struct iovec vector = {buffer, size};
-    ssize_t count = preadv2(fd, &vector, 1, offset, UNCACHED);
-    return count < 0 && (errno == EOPNOTSUPP || errno == EINVAL) ? pread(fd, buffer, size, offset) : count;
+    static atomic_int is_unknown;
+    if (!is_unknown) {
+        struct iovec vector = {buffer, size};
+        ssize_t count = preadv2(fd, &vector, 1, offset, UNCACHED);
+        if (count >= 0 || (errno != EOPNOTSUPP && errno != EINVAL)) return count;
+        is_unknown = 1;
+    }
+    return pread(fd, buffer, size, offset);
 }
 
 int firn_advise_sequential(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }

@@ -44,7 +44,12 @@ extension FileSystem {
         let listings = staging.resumedListings(wereReplaced: known.isReplacing)
         restoring.stale += listings.stale
         failures += listings.failures
-        if known.isReplacing { replacingCount.withLock { $0 += 1 } }
+        if known.isReplacing {
+            replacingCount.withLock { count in
+                count += 1
+                staging.noteReplacing(true)
+            }
+        }
         return Resumed(stale: restoring.stale + staleVersions(known), failures: failures)
     }
 

@@ -94,13 +94,12 @@ public final class FileSystem: Sendable {
 
     /// `upper/` is about to be changed by something other than the mount, or that has ended and the kernel knows of it.
     public func noteReplacing(_ isReplacing: Bool) {
-        let changes = replacingCount.withLock { count in
+        replacingCount.withLock { count in
             count += isReplacing ? 1 : -1
-            guard count == (isReplacing ? 1 : 0) else { return false }
-            record?.append(.replacing(isReplacing))
-            return true
+            staging.noteReplacing(count > 0)
+            if count == (isReplacing ? 1 : 0) { record?.append(.replacing(isReplacing)) }
         }
-        if changes { staging.replacing(isReplacing, open: files.all.compactMap { $0.node as? StagingNode }) }
+        if isReplacing { staging.keepDescriptors(of: files.all.compactMap { $0.node as? StagingNode }) }
     }
 
     /// `upper/` was changed at `paths` by something other than the mount; the gate is closed.

@@ -1,7 +1,7 @@
 /// Who can write to which backing file, and what has changed since somebody began to ask: the seal needs to know before
 /// it trusts that a file will not change, or has not.
 ///
-/// The VFS reports every open, every end of one that writes, and every change; without a mount there are none.
+/// The VFS reports every open, every end of one, and every change; without a mount there are none.
 public final class WriteTracker: Sendable {
     private struct State {
         var writers: [UInt64: Int] = [:]

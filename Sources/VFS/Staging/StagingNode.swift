@@ -28,8 +28,6 @@ final class StagingNode: Node, @unchecked Sendable {
     private var replacementCount: UInt16 = 0
     /// While it is open.
     var file: StagedFile?
-    /// The file itself, of one whose name another has taken: who found it by that name is about to open it.
-    var replacedFile: Descriptor?
     /// How many handles there are on ``file``.
     var openCount = 0
     /// How many of them write.
@@ -80,7 +78,7 @@ final class StagingNode: Node, @unchecked Sendable {
 
     deinit {
         if isCountedAsStaged { tree.staged.remove(id) }
-        if kind == .file { tree.forgetBacking(id) }
+        if kind == .file { tree.forgetOpened(id) }
     }
 
     /// Takes over what `upper/` says of it.

@@ -80,24 +80,72 @@ extension StagingTree {
 
     private static let promptlyFreed: UInt64 = (64 << 10) / 512
 
-    /// The same of all files.
-    func forgetBackings() { letGoLater(knownBackings.withLock { $0.removeAll() }) }
+    /// The same of all files, and of those that were replaced: what they were may be a version's now.
+    func forgetBackings() {
+        letGoLater(knownBackings.withLock { $0.removeAll() })
+        let gone = replacedFiles.withLock { $0.removeAll() }
+        withExtendedLifetime(gone) {}
+    }
 
     // MARK: While something is replaced
 
-    /// Something other than the mount is about to put other files in place of some that may be open, or has done so. Before
-    /// it does, what is open gets descriptors by the names it still has, as far as there is room for them.
+    /// From now on what is opened has a descriptor from the beginning, or need not any more.
+    func noteReplacing(_ isReplacing: Bool) {
+        isBeingReplaced.store(isReplacing, ordering: .sequentiallyConsistent)
+    }
+
+    /// Something other than the mount is about to put other files in place of some that may be open: what is open gets
+    /// descriptors by the names it still has, as far as there is room for them.
     ///
     /// - Parameter open: the nodes that are open, but for those that are opened at this moment. Without the lock.
-    func replacing(_ isReplacing: Bool, open: [StagingNode]) {
-        isBeingReplaced.store(isReplacing, ordering: .sequentiallyConsistent)
-        guard isReplacing else { return }
+    func keepDescriptors(of open: [StagingNode]) {
         for node in open {
             lock.withLock { _ in
                 guard let file = node.file, file.descriptor == nil else { return }
                 if let descriptor = try? descriptor(of: node, file) { file.offer(descriptor) }
             }
         }
+    }
+
+    // MARK: While a name passes to another file
+
+    /// The file at `target`, which is about to lose its only name to another: who found it by that name may be about to open
+    /// it, and the kernel looks the name up again once only. Not a large one, whose room is to be free.
+    ///
+    /// - Returns: nil where nobody can be, or where it cannot be had.
+    func mayBeOpenedYet(_ node: StagingNode, at target: Place) -> Descriptor? {
+        guard node.kind == .file, node.hasOwnBytes, node.openCount == 0, let last = node.lastAttributes,
+            last.linkCount == 1, last.blocks < StagingTree.promptlyFreed
+        else { return nil }
+        return try? Syscall.openAsHandle(target)
+    }
+
+    /// Keeps it until the kernel has forgotten the node, or the next seal.
+    func keep(_ file: Descriptor, ofReplaced node: StagingNode) {
+        if table.isLinked(node) { return }
+        let gone = replacedFiles.withLock {
+            $0.keep(file, for: node.id, halfCount: StagingTree.replacedCountMax)
+        }
+        withExtendedLifetime(gone) {}
+    }
+
+    private static let replacedCountMax = 64
+
+    /// - Returns: nil where none is kept.
+    func openReplaced(_ node: StagingNode, writes: Bool) throws(VFSError) -> Descriptor? {
+        guard node.hasOwnBytes, !table.isLinked(node), let file = replacedFiles.withLock({ $0.find(node.id) })
+        else { return nil }
+        return try called { () throws(Errno) in
+            guard try Syscall.status(file).inode == node.backing else { return nil }
+            return writes ? try Syscall.reopenForWriting(file) : try Syscall.reopenForReading(file)
+        }
+    }
+
+    /// What is kept of a node goes with it.
+    func forgetOpened(_ id: NodeID) {
+        forgetBacking(id)
+        let gone = replacedFiles.withLock { $0.remove(id) }
+        withExtendedLifetime(gone) {}
     }
 
     private func letGoLater(_ gone: [[NodeID: RegisteredFile]]) {

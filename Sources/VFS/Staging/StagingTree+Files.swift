@@ -78,16 +78,11 @@ extension StagingTree {
         node.file = file
         node.openCount += 1
         if writes { node.writeCount += 1 }
-        if let backing = node.backing {
-            if writes {
-                workspace.tracker.opened(backing)
-            } else {
-                workspace.tracker.openedForReading(backing)
-            }
-        }
-        return StagingHandle(
-            node, file, writes: writes ? node.backing : nil, reads: writes ? nil : node.backing,
-            appends: mode.appends)
+        // Who reads a blob's bytes has nothing of the file open that refers to it.
+        let (written, read) = writes ? (node.backing, nil) : (nil, file.isBlob ? nil : node.backing)
+        if let written { workspace.tracker.opened(written) }
+        if let read { workspace.tracker.openedForReading(read) }
+        return StagingHandle(node, file, writes: written, reads: read, appends: mode.appends)
     }
 
     func openFile(
@@ -116,10 +111,7 @@ extension StagingTree {
             }
             return StagedFile(descriptor, isWritable: false, isBlob: true)
         }
-        if let replaced = node.replacedFile, !table.isLinked(node) {
-            let descriptor = try called { () throws(Errno) in
-                writes ? try Syscall.reopenForWriting(replaced) : try Syscall.reopenForReading(replaced)
-            }
+        if let descriptor = try openReplaced(node, writes: writes) {
             let backing = try backing(descriptor, for: caller)
             return StagedFile(descriptor, isWritable: writes, isBlob: false, backing: backing, hasName: false)
         }

@@ -362,11 +362,8 @@ extension StagingTree {
                 replaced.lastAttributes = try currentAttributes(of: replaced)
                 try keepNumberOfLinked(replaced)
                 try keepDescriptor(of: replaced)
-                // Where it cannot be had, who is about to open it looks the name up again.
-                if replaced.hasOwnBytes, !replaced.isDirectory {
-                    replaced.replacedFile = try? Syscall.openAsHandle(target)
-                }
             }
+            let replacedFile = replaced.flatMap { mayBeOpenedYet($0, at: target) }
             self.table.willMove(parent, name, to: newParent, newName, request: request)
             let leaves: Overlay.Remainder
             if case .leavingDevice = mode {
@@ -384,6 +381,7 @@ extension StagingTree {
             parent.isPristine = false
             self.table.move(parent, name, to: newParent, newName, request: request)
             if let replaced {
+                if let replacedFile { keep(replacedFile, ofReplaced: replaced) }
                 forgetBacking(ofUnlinked: replaced)
                 forgetIfGone(replaced, &links)
             }

@@ -63,7 +63,9 @@ final class StagingTree: Sendable {
 
     /// What the kernel has of files that were open lately. The lock is a leaf.
     let knownBackings = Lock(RecentlyUsed<NodeID, RegisteredFile>())
-    /// Whether a restore or the like is under way: see ``replacing(_:open:)``.
+    /// Files whose name another has taken a moment ago. The lock is a leaf.
+    let replacedFiles = Lock(RecentlyUsed<NodeID, Descriptor>())
+    /// Whether a restore or the like is under way: see ``keepDescriptors(of:)``.
     let isBeingReplaced = Atomic<Bool>(false)
 
     /// Whether open files without a name are kept for the next daemon.

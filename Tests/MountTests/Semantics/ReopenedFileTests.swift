@@ -9,6 +9,9 @@ import Testing
 /// Files of staging that were open before: the kernel still has them.
 @Suite(.enabled(if: MountedStore.isAvailable, "there is no /dev/fuse to mount with"))
 struct ReopenedFileTests {
+    /// O_PATH, which Glibc does not show to Swift.
+    private static let path: Int32 = 0o10_000_000
+
     /// The files below a directory of the store, by inode.
     private func inodes(below directory: String, of mount: MountedStore) throws -> Set<UInt64> {
         let top = "\(mount.store)/\(directory)"
@@ -107,6 +110,7 @@ struct ReopenedFileTests {
     func `one that is opened while another takes its name is one of the two`() throws {
         try MountedStore.with { mount in
             try mount.write("staging/f", "0")
+            let renameCount = Lock(0)
             let isDone = Lock(false)
             let (next, name) = (mount.place("staging/next"), mount.place("staging/f"))
             let writer = Thread {
@@ -115,6 +119,7 @@ struct ReopenedFileTests {
                         (try? file.write("\(index)", at: 0)) != nil,
                         (try? Syscall.rename(at: AT_FDCWD, next, to: AT_FDCWD, name)) != nil
                     else { break }
+                    renameCount.withLock { $0 += 1 }
                 }
                 isDone.withLock { $0 = true }
             }
@@ -127,6 +132,30 @@ struct ReopenedFileTests {
                 count += 1
             }
             #expect(count > 0)
+            #expect(renameCount.withLock { $0 } == 400)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `one that has been sealed cannot be written to by what was known of its names`(isCopiedUp: Bool)
+        throws
+    {
+        try MountedStore.with { mount in
+            try mount.write("staging/a", "sealed")
+            try mount.link("staging/a", "staging/b")
+            try mount.write("staging/new", "new")
+            let held = try mount.open("staging/\(isCopiedUp ? "a" : "b")", ReopenedFileTests.path)
+            try mount.rename("staging/new", "staging/b")
+            try mount.commit()
+            if isCopiedUp { try mount.write("staging/a", " and more", flags: O_APPEND) }
+            if isCopiedUp { try mount.unlink("staging/a") }
+            let again = open("/proc/self/fd/\(held.fd)", O_RDWR)
+            if again >= 0 {
+                Glibc.write(again, "DAMAGE", 6)
+                close(again)
+            }
+            #expect(try mount.read("versions/1/a") == "sealed")
+            try mount.run("verify")
         }
     }
 
