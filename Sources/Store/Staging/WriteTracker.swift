@@ -86,14 +86,12 @@ public final class WriteTracker: Sendable {
     ) throws(Failure) -> Bool {
         // First: who opens it while the kernel is asked takes it out again. Who is about to write to it may not have it
         // open as far as the kernel is concerned.
-        let isOpen = state.withLock { state in
-            if state.writers[backing] != nil || state.readers[backing] != nil { return true }
-            state.unused.insert(backing)
-            return false
+        state.withLock { state in
+            if state.writers[backing] == nil, state.readers[backing] == nil { state.unused.insert(backing) }
         }
         var isUsed = true
         defer { if isUsed { state.withLock { _ = $0.unused.remove(backing) } } }
-        isUsed = try hasUser() || isOpen
+        isUsed = try hasUser()
         return isUsed
     }
 

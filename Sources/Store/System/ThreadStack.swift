@@ -45,5 +45,13 @@ func tryStartThread(
     return .success(thread)
 }
 
+/// Runs something short on a thread of its own, for which nobody waits; where the system allows no more threads, here.
+public func runAside(_ body: @escaping @Sendable () -> Void) {
+    switch tryStartThread(stackByteCount: 1 << 18, body) {
+    case .success(let thread): pthread_detach(thread)
+    case .failure: body()
+    }
+}
+
 /// Starts a thread that nobody waits for.
 public func startDetachedThread(_ body: @escaping @Sendable () -> Void) { pthread_detach(startThread(body)) }

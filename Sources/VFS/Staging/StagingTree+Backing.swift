@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Objects
 internal import Store
 internal import Synchronization
@@ -150,6 +149,6 @@ extension StagingTree {
 
     private func letGoLater(_ gone: [[NodeID: RegisteredFile]]) {
         if gone.allSatisfy(\.isEmpty) { return }
-        DispatchQueue.global(qos: .utility).async { withExtendedLifetime(gone) {} }
+        runAside { withExtendedLifetime(gone) {} }
     }
 }
