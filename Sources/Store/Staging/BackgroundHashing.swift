@@ -3,6 +3,7 @@ internal import Dispatch
 internal import Foundation
 internal import Glibc
 internal import Objects
+internal import SystemPackage
 
 /// Hashes staged files before anybody asks for a commit, on a thread that yields to every other: when one comes, most
 /// digests are known, and most bytes are on their way to the disk.
@@ -236,8 +237,10 @@ private final class YieldingHasher: Sendable {
             guard case .file(let file) = work.withLock({ $0 }) else { return }
             let result: Result<Digest, StoreError>
             do throws(StoreError) {
-                let digest = try BlobStore.hash(file) { _ throws(StoreError) in try turn.requireKept() }
-                    .digest
+                let digest = try BlobStore.hash(file) { _ throws(StoreError) in
+                    try turn.requireKept()
+                    try YieldingHasher.requireName(file)
+                }.digest
                 result = .success(digest)
             } catch { result = .failure(error) }
             work.withLock { $0 = .result(result) }
@@ -245,7 +248,13 @@ private final class YieldingHasher: Sendable {
         }
     }
 
-    /// - Throws: ``StoreError`` `.busy` where a commit wants to hash it, or the system's error.
+    /// Who removes a file wants its room, and a thread that yields to all others may have it open for long.
+    private static func requireName(_ file: Int32) throws(StoreError) {
+        let status = try system("look at", "a file") { () throws(Errno) in try Syscall.stat(file) }
+        if status.st_nlink == 0 { throw StoreError(.busy, "the file was removed", subject: "hashing") }
+    }
+
+    /// - Throws: ``StoreError`` `.busy` where a commit wants to hash it or it has been removed, or the system's error.
     func hash(_ file: Int32) throws(StoreError) -> Digest {
         work.withLock { $0 = .file(file) }
         given.signal()
