@@ -15,6 +15,11 @@ public final class WriteTracker: Sendable {
         var unused: Set<UInt64> = []
         /// Files that a seal has given a name in `objects/`, which is not theirs to count yet.
         var linked: Set<UInt64> = []
+
+        static func end(_ backing: UInt64, of opens: inout [UInt64: Int]) {
+            guard let count = opens[backing] else { preconditionFailure("closed more often than opened") }
+            opens[backing] = count == 1 ? nil : count - 1
+        }
     }
 
     private let state = Lock(State())
@@ -33,10 +38,7 @@ public final class WriteTracker: Sendable {
 
     public func closed(_ backing: UInt64) {
         state.withLock {
-            guard let count = $0.writers[backing] else {
-                preconditionFailure("closed more often than opened")
-            }
-            $0.writers[backing] = count == 1 ? nil : count - 1
+            State.end(backing, of: &$0.writers)
             $0.touched.insert(backing)
             $0.changed?.insert(backing)
         }
@@ -52,12 +54,7 @@ public final class WriteTracker: Sendable {
     }
 
     public func closedForReading(_ backing: UInt64) {
-        state.withLock {
-            guard let count = $0.readers[backing] else {
-                preconditionFailure("closed more often than opened")
-            }
-            $0.readers[backing] = count == 1 ? nil : count - 1
-        }
+        state.withLock { State.end(backing, of: &$0.readers) }
     }
 
     func isRead(_ backing: UInt64) -> Bool { state.withLock { $0.readers[backing] != nil } }

@@ -101,6 +101,7 @@ extension StagingTree {
         for node in open {
             lock.withLock { _ in
                 guard let file = node.file, file.descriptor == nil else { return }
+                // One that is not to be had is no reason to refuse the restore: the kernel reads and writes on.
                 if let descriptor = try? descriptor(of: node, file) { file.offer(descriptor) }
             }
         }
@@ -116,6 +117,7 @@ extension StagingTree {
         guard node.kind == .file, node.hasOwnBytes, node.openCount == 0, let last = node.lastAttributes,
             last.linkCount == 1, last.blocks < StagingTree.promptlyFreed
         else { return nil }
+        // Without it the rename is as right, and the open has to look the name up again.
         return try? Syscall.openAsHandle(target)
     }
 

@@ -187,6 +187,7 @@ extension StagingTree {
         hashing?.closed(backing) { [self, id = node.id] in
             lock.withLock { _ in
                 guard let node = table.node(id) as? StagingNode else { return nil }
+                // It has lost its name meanwhile, or cannot be found just now: the commit hashes what is left.
                 return try? place(node)
             }
         }

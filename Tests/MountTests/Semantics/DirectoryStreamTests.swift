@@ -145,6 +145,7 @@ struct DirectoryStreamTests {
                 """, "\(mount.staging)/log",
             ])
             for _ in 0..<20 {
+                // Another may have it for a moment; whether it goes is not what is tested.
                 try? mount.unlink("staging/log")
                 try mount.run("abort", "--yes")
             }

@@ -115,6 +115,7 @@ struct ReopenedFileTests {
             let (next, name) = (mount.place("staging/next"), mount.place("staging/f"))
             let writer = Thread {
                 for index in 0..<400 {
+                    // What fails ends it, and the count of renames tells.
                     guard let file = try? Syscall.open(at: AT_FDCWD, next, O_CREAT | O_RDWR, mode: 0o644),
                         (try? file.write("\(index)", at: 0)) != nil,
                         (try? Syscall.rename(at: AT_FDCWD, next, to: AT_FDCWD, name)) != nil
