@@ -56,7 +56,8 @@ public struct CBORWriter: Sendable {
 /// allocated, so hostile bytes cost no more memory than they have.
 public struct CBORReader: Sendable {
     private let bytes: [UInt8]
-    private var position = 0
+    /// How many bytes were read.
+    private(set) var position = 0
 
     public init(_ bytes: [UInt8]) {
         self.bytes = bytes
@@ -97,7 +98,10 @@ public struct CBORReader: Sendable {
         return negative ? ~magnitude : magnitude
     }
 
-    public mutating func byteString() throws(ObjectError) -> [UInt8] { Array(bytes[try byteStringRange()]) }
+    public mutating func byteString() throws(ObjectError) -> [UInt8] {
+        let range = try byteStringRange()
+        return bytes.withUnsafeBufferPointer { Array(UnsafeBufferPointer(rebasing: $0[range])) }
+    }
 
     /// Where the bytes of a byte string lie.
     mutating func byteStringRange() throws(ObjectError) -> Range<Int> {
@@ -111,24 +115,31 @@ public struct CBORReader: Sendable {
     /// The bytes of an item of any kind, with all that is in it.
     mutating func item() throws(ObjectError) -> ArraySlice<UInt8> {
         let start = position
-        // Not by recursion: arrays may be nested as deeply as there are bytes.
-        var missing = 1
-        while missing > 0 {
-            missing -= 1
-            if null() { continue }
-            guard position < bytes.count else { throw malformed("cut short") }
-            switch bytes[position] >> 5 {
-            case 2: _ = try byteStringRange()
-            case 4: missing += try array()
-            case 1: _ = try signed()
-            default: _ = try unsigned()
-            }
-        }
+        try skip(1)
         return bytes[start..<position]
     }
 
+    /// Passes over so many items of any kind, with all that is in them.
+    mutating func skip(_ count: Int) throws(ObjectError) {
+        // Not by recursion: arrays may be nested as deeply as there are bytes.
+        var missing = count
+        while missing > 0 {
+            missing -= 1
+            guard position < bytes.count else { throw malformed("cut short") }
+            switch bytes[position] >> 5 {
+            case 0: _ = try unsigned()
+            case 1: _ = try signed()
+            case 2: _ = try byteStringRange()
+            case 4: missing += try array()
+            default: guard null() else { throw malformed("not of a known type") }
+            }
+        }
+    }
+
     public mutating func digest() throws(ObjectError) -> Digest {
-        guard let digest = Digest(bytes: try byteString()) else { throw malformed("not a digest") }
+        guard let digest = Digest(bytes: bytes[try byteStringRange()]) else {
+            throw malformed("not a digest")
+        }
         return digest
     }
 
@@ -151,17 +162,31 @@ public struct CBORReader: Sendable {
         guard position == bytes.count else { throw malformed("bytes follow the end") }
     }
 
+    // Not where it is called: what reads should be short.
+    @inline(never)
     public func malformed(_ what: String) -> ObjectError {
         ObjectError(.malformed, "\(what) at byte \(position)")
     }
 
+    @inline(__always)
     private mutating func head(major: UInt8) throws(ObjectError) -> UInt64 {
+        // Most are one byte.
+        if position < bytes.count {
+            let detail = bytes[position] ^ major << 5
+            if detail < 24 {
+                position += 1
+                return UInt64(detail)
+            }
+        }
+        return try longHead(major: major)
+    }
+
+    private mutating func longHead(major: UInt8) throws(ObjectError) -> UInt64 {
         guard position < bytes.count else { throw malformed("cut short") }
         let first = bytes[position]
         guard first >> 5 == major else { throw malformed("type \(first >> 5), expected \(major)") }
         position += 1
         let detail = first & 31
-        if detail < 24 { return UInt64(detail) }
         guard detail <= 27 else { throw malformed("indefinite or reserved length") }
         let width = 1 << Int(detail - 24)
         guard bytes.count - position >= width else { throw malformed("cut short") }

@@ -10,12 +10,17 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// - Parameter bytes: exactly 32 bytes; anything else gives nil.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == Digest.byteCount else { return nil }
-        words = Array(bytes).withUnsafeBytes { bytes in
-            func word(_ index: Int) -> UInt64 {
-                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
-            }
-            return (word(0), word(1), word(2), word(3))
+        self =
+            bytes.withContiguousStorageIfAvailable { Digest(words: UnsafeRawBufferPointer($0)) }
+            ?? Array(bytes).withUnsafeBytes { Digest(words: $0) }
+    }
+
+    /// - Parameter bytes: exactly 32 bytes.
+    fileprivate init(words bytes: UnsafeRawBufferPointer) {
+        func word(_ index: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
         }
+        words = (word(0), word(1), word(2), word(3))
     }
 
     /// - Parameter hex: exactly 64 hexadecimal digits in either case; anything else gives nil.
@@ -93,14 +98,13 @@ public struct DigestBuilder: ~Copyable {
 
     /// The digest of all that was given since the last call; the builder is then as new.
     public mutating func finish() -> Digest {
-        let bytes = [UInt8](unsafeUninitializedCapacity: Digest.byteCount) { buffer, count in
-            guard EVP_DigestFinal_ex(context, buffer.baseAddress, nil) == 1 else {
+        let digest = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Digest.byteCount) { bytes in
+            guard EVP_DigestFinal_ex(context, bytes.baseAddress, nil) == 1 else {
                 preconditionFailure("SHA-256 final failed")
             }
-            count = Digest.byteCount
+            return Digest(words: UnsafeRawBufferPointer(bytes))
         }
         restart()
-        guard let digest = Digest(bytes: bytes) else { preconditionFailure("SHA-256 is 32 bytes") }
         return digest
     }
 

@@ -31,7 +31,7 @@ public struct FileName: Hashable, Sendable, Comparable {
     public static func isValid(_ bytes: [UInt8]) -> Bool {
         if bytes.isEmpty || bytes.count > byteCountMax { return false }
         if bytes.contains(where: { $0 == 0 || $0 == UInt8(ascii: "/") }) { return false }
-        return bytes != [UInt8(ascii: ".")] && bytes != [UInt8(ascii: "."), UInt8(ascii: ".")]
+        return bytes.count > 2 || bytes.contains { $0 != UInt8(ascii: ".") }
     }
 
     /// The name for a person's eyes; bytes that are not UTF-8 show as U+FFFD.

@@ -123,34 +123,21 @@ extension TreeEntry {
         guard isRoot ? name.isEmpty : FileName.isValid(name) else {
             throw reader.malformed("not a file name")
         }
-        self.name = FileName(unchecked: name)
         guard let kind = EntryKind(rawValue: try reader.unsigned(as: UInt8.self)) else {
             throw reader.malformed("unknown kind of entry")
         }
-        self.kind = kind
-        mode = try reader.unsigned(as: UInt16.self)
+        let mode = try reader.unsigned(as: UInt16.self)
         guard mode <= 0o7777 else { throw reader.malformed("mode out of range") }
-        uid = try reader.unsigned(as: UInt32.self)
-        gid = try reader.unsigned(as: UInt32.self)
-        size = try reader.unsigned()
-        mtime = try Timestamp(from: &reader)
-        switch kind {
-        case .file: content = .blob(try reader.digest())
-        case .directory:
-            try reader.array(of: 2)
-            content = .tree(try reader.digest(), files: try reader.unsigned())
-        case .symlink:
-            let target = try reader.byteString()
-            guard !target.isEmpty, !target.contains(0) else {
-                throw reader.malformed("not a symlink's target")
-            }
-            content = .target(target)
-        case .characterDevice, .blockDevice: content = .device(try reader.unsigned())
-        case .fifo, .socket:
-            guard reader.null() else { throw reader.malformed("a fifo or socket has no content") }
-            content = .none
-        }
-        xattrs = try TreeEntry.decodeAttributes(from: &reader)
+        let uid = try reader.unsigned(as: UInt32.self)
+        let gid = try reader.unsigned(as: UInt32.self)
+        let size = try reader.unsigned()
+        let mtime = try Timestamp(from: &reader)
+        let content = try Content(of: kind, from: &reader)
+        let xattrs = try TreeEntry.decodeAttributes(from: &reader)
+        // All at once: a half of an entry would have to be taken down again where reading the other fails.
+        (self.name, self.kind, self.mode) = (FileName(unchecked: name), kind, mode)
+        (self.uid, self.gid, self.size, self.mtime) = (uid, gid, size, mtime)
+        (self.content, self.xattrs) = (content, xattrs)
     }
 
     private static func decodeAttributes(
@@ -173,5 +160,26 @@ extension TreeEntry {
             attributes.append(attribute)
         }
         return attributes
+    }
+}
+
+extension Content {
+    fileprivate init(of kind: EntryKind, from reader: inout CBORReader) throws(ObjectError) {
+        switch kind {
+        case .file: self = .blob(try reader.digest())
+        case .directory:
+            try reader.array(of: 2)
+            self = .tree(try reader.digest(), files: try reader.unsigned())
+        case .symlink:
+            let target = try reader.byteString()
+            guard !target.isEmpty, !target.contains(0) else {
+                throw reader.malformed("not a symlink's target")
+            }
+            self = .target(target)
+        case .characterDevice, .blockDevice: self = .device(try reader.unsigned())
+        case .fifo, .socket:
+            guard reader.null() else { throw reader.malformed("a fifo or socket has no content") }
+            self = .none
+        }
     }
 }

@@ -133,11 +133,11 @@ public enum TreeNode: Hashable, Sendable {
         var entries: [TreeEntry] = []
         entries.reserveCapacity(count)
         for _ in 0..<count {
-            let entry = try TreeEntry(from: &reader)
-            if let last = entries.last, !(last.name < entry.name) {
+            entries.append(try TreeEntry(from: &reader))
+            let last = entries.count - 1
+            guard last == 0 || entries[last - 1].name < entries[last].name else {
                 throw reader.malformed("entries out of order")
             }
-            entries.append(entry)
         }
         return entries
     }

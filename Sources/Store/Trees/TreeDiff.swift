@@ -135,17 +135,20 @@ public struct TreeDiff: Sendable {
             if left.level == level { try left.descend(trees) }
             if right.level == level { try right.descend(trees) }
         }
-        return (try left.entries(trees), try right.entries(trees))
+        return try Leaves.differing(try left.nodes(trees), try right.nodes(trees))
     }
 
     /// Nodes of one directory, all of one level, that may differ from the other side's.
     private struct Side {
         var digests: [Digest]
         var level: Int
+        /// The directory's root, which was read to learn its level, as long as it is the only one.
+        private var root: FoundNode?
 
         init(_ root: Digest?, _ trees: TreeStore) throws(StoreError) {
             digests = root.map { [$0] } ?? []
-            level = try root.map { root throws(StoreError) in try trees.node(root).level } ?? 0
+            self.root = try root.map { root throws(StoreError) in try trees.find(root) }
+            level = self.root?.level ?? 0
         }
 
         mutating func drop(_ shared: Set<Digest>) {
@@ -154,21 +157,68 @@ public struct TreeDiff: Sendable {
 
         mutating func descend(_ trees: TreeStore) throws(StoreError) {
             var below: [Digest] = []
-            for digest in digests {
-                if case .inner(_, let children) = try trees.node(digest) {
-                    below.append(contentsOf: children.map(\.digest))
-                }
+            for (digest, node) in try nodes(trees) {
+                let children = try TreeStore.reading(digest, node.children)
+                below.append(contentsOf: children.map(\.digest))
             }
-            digests = below
+            (digests, root) = (below, nil)
             level -= 1
         }
 
-        func entries(_ trees: TreeStore) throws(StoreError) -> [TreeEntry] {
-            var result: [TreeEntry] = []
-            for digest in digests {
-                if case .leaf(let entries) = try trees.node(digest) { result.append(contentsOf: entries) }
-            }
-            return result
+        func nodes(_ trees: TreeStore) throws(StoreError) -> [(Digest, FoundNode)] {
+            if let root, let digest = digests.first { return [(digest, root)] }
+            return try digests.map { digest throws(StoreError) in (digest, try trees.find(digest)) }
+        }
+    }
+}
+
+/// Entries of leaves that are not known to have an equal on the other side.
+///
+/// Most of two versions of a directory is the same, and what has not been decoded before is compared as bytes.
+private struct Leaves {
+    private var nodes: ArraySlice<(digest: Digest, node: FoundNode)>
+    /// The first node's entry that comes next.
+    private var index = 0
+    private var entries: [TreeEntry] = []
+
+    private init(_ nodes: [(digest: Digest, node: FoundNode)]) {
+        self.nodes = nodes[...]
+        skipEnded()
+    }
+
+    static func differing(
+        _ left: [(digest: Digest, node: FoundNode)], _ right: [(digest: Digest, node: FoundNode)]
+    ) throws(StoreError) -> ([TreeEntry], [TreeEntry]) {
+        var (left, right) = (Leaves(left), Leaves(right))
+        while let old = left.nodes.first?.node, let new = right.nodes.first?.node {
+            let same = FoundNode.sameCount(old, left.index, new, right.index)
+            left.pass(same)
+            right.pass(same)
+            if same > 0 { continue }
+            let (before, after) = (old.name(left.index), new.name(right.index))
+            if !after.lexicographicallyPrecedes(before) { try left.keep() }
+            if !before.lexicographicallyPrecedes(after) { try right.keep() }
+        }
+        while !left.nodes.isEmpty { try left.keep() }
+        while !right.nodes.isEmpty { try right.keep() }
+        return (left.entries, right.entries)
+    }
+
+    private mutating func keep() throws(StoreError) {
+        guard let (digest, node) = nodes.first else { return }
+        entries.append(try TreeStore.reading(digest) { () throws(ObjectError) in try node.entry(index) })
+        pass(1)
+    }
+
+    private mutating func pass(_ count: Int) {
+        index += count
+        skipEnded()
+    }
+
+    private mutating func skipEnded() {
+        while let node = nodes.first?.node, index >= node.entryCount {
+            nodes.removeFirst()
+            index = 0
         }
     }
 }

@@ -17,15 +17,32 @@ public final class TreeStore: Sendable {
     /// - Throws: ``StoreError`` `.damaged` when the node is missing, malformed, or not what its digest says.
     public func node(_ digest: Digest) throws(StoreError) -> TreeNode {
         if let node = cache.withLock({ $0.find(digest) }) { return node }
+        let bytes = try bytes(of: digest)
+        let node = try TreeStore.reading(digest) { () throws(ObjectError) in try TreeNode(decoding: bytes) }
+        cache.withLock { $0.keep(digest, node) }
+        return node
+    }
+
+    /// What ``node(_:)`` gives, but not decoded where that has not been done before.
+    func find(_ digest: Digest) throws(StoreError) -> FoundNode {
+        if let node = cache.withLock({ $0.find(digest) }) { return FoundNode(node) }
+        let bytes = try bytes(of: digest)
+        return .encoded(try TreeStore.reading(digest) { () throws(ObjectError) in try NodeItems(bytes) })
+    }
+
+    private func bytes(of digest: Digest) throws(StoreError) -> [UInt8] {
         let bytes = try fetch(digest)
         guard Digest.of(bytes) == digest else {
             throw StoreError(.damaged, "a tree node's bytes do not match its digest", subject: digest.hex)
         }
-        do throws(ObjectError) {
-            let node = try TreeNode(decoding: bytes)
-            cache.withLock { $0.keep(digest, node) }
-            return node
-        } catch {
+        return bytes
+    }
+
+    /// Runs what reads the bytes of a node.
+    static func reading<Result>(
+        _ digest: Digest, _ body: () throws(ObjectError) -> Result
+    ) throws(StoreError) -> Result {
+        do throws(ObjectError) { return try body() } catch {
             throw StoreError(.damaged, "a tree node cannot be read: \(error.message)", subject: digest.hex)
         }
     }

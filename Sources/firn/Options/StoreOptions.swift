@@ -17,7 +17,13 @@ struct StoreOptions: ParsableArguments {
     func location() throws -> StoreLocation { try StoreLocation.find(store) }
 
     /// Opens the store to read what is sealed, beside a daemon or without one.
-    func openForReading() throws -> Store { try Store.open(at: try location().path, .reading) }
+    func openForReading() throws -> Store {
+        let store = try Store.open(at: try location().path, .reading)
+        // Open until the process ends: to close what only reads saves nothing, and takes SQLite and Dispatch as long as a
+        // small command does.
+        _ = Unmanaged.passRetained(store)
+        return store
+    }
 
     /// Has the store's owner perform `request`, with a progress bar, and returns the document it answers with.
     ///
