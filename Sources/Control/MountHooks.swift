@@ -47,8 +47,9 @@ public struct MountStatus: Hashable, Sendable {
 
 /// How an ``Engine`` tells the mount what it does to a store under it. Called from the thread of the request.
 public struct MountHooks: Sendable {
-    /// Versions, tags or pins may be others than before: `versions/` shows something else. Gate open.
-    public var versionsChanged: @Sendable () -> Void
+    /// Versions, tags or pins may be others than before: `versions/` shows something else. With the version that was
+    /// added, where nothing else has changed. Gate open.
+    public var versionsChanged: @Sendable (_ added: Version?) -> Void
     /// Objects that no version needs were removed. Gate open.
     public var objectsRemoved: @Sendable () -> Void
     /// Staging lies over this version now, and `upper/` is another directory. Gate closed.
@@ -68,7 +69,7 @@ public struct MountHooks: Sendable {
     public var mountStatus: @Sendable () -> MountStatus?
 
     public init(
-        versionsChanged: @escaping @Sendable () -> Void = {},
+        versionsChanged: @escaping @Sendable (_ added: Version?) -> Void = { _ in },
         objectsRemoved: @escaping @Sendable () -> Void = {},
         sealed: @escaping @Sendable (Version) throws(StoreError) -> Void = { _ in },
         replacing: @escaping @Sendable (Bool) -> Void = { _ in },

@@ -22,9 +22,16 @@ public enum TreeNodeDelta {
             throw ObjectError(.malformed, "a tree node of another level than its base")
         }
         var ops = OpWriter()
-        var old = 0
-        for new in 0..<node.count {
+        var (old, new) = (0, 0)
+        while new < node.count {
+            let same = NodeItems.sameCount(base, old, node, new)
+            if same > 0 {
+                ops.copy(same)
+                (old, new) = (old + same, new + same)
+                continue
+            }
             let (name, item) = (node.name(new), node.item(new))
+            new += 1
             while old < base.count, base.name(old).lexicographicallyPrecedes(name) {
                 ops.skip()
                 old += 1
@@ -36,7 +43,7 @@ public enum TreeNodeDelta {
             let before = base.item(old)
             old += 1
             if before == item {
-                ops.copy()
+                ops.copy(1)
             } else if let patch = try patch(from: before, to: item), patch.count < item.count {
                 ops.patch(patch)
             } else {
@@ -106,9 +113,9 @@ private struct OpWriter {
 
     var bytes: [UInt8] { writer.bytes }
 
-    mutating func copy() {
+    mutating func copy(_ count: Int) {
         closeGap()
-        copied += 1
+        copied += count
     }
 
     mutating func patch(_ bytes: [UInt8]) {

@@ -60,7 +60,7 @@ public enum FaultScenario: String, CaseIterable, Sendable {
             let place = try fixture.makeDirectory("kept/hollow")
             try fixture.workspace.overlay.addWhiteout(try place.child(FileName(unchecked: [65])))
         case .recover:
-            fixture.faults.fail(at: FaultPoint(.exchange, in: "swapToNext(_:)"), with: .ioError)
+            fixture.faults.fail(at: FaultPoint(.exchange, in: "swapToNext(_:syncs:)"), with: .ioError)
             _ = try? fixture.commit()
             fixture.faults.clear()
         default: break

@@ -109,9 +109,10 @@ public final class FileSystem: Sendable {
 
     /// Versions or tags have changed.
     ///
+    /// - Parameter added: the version that was added, where nothing else has changed.
     /// - Returns: names and attributes that are no longer what they were, which the kernel must forget.
-    public func versionsChanged() throws(VFSError) -> [Stale] {
-        versions.invalidate()
+    public func versionsChanged(added: Version? = nil) throws(VFSError) -> [Stale] {
+        versions.invalidate(added: added)
         return try changing.withLock { _ throws(VFSError) in
             let directory = versionsDirectory
             let after = try versions.snapshot()

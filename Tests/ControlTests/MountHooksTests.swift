@@ -21,7 +21,7 @@ import Testing
 
         var hooks: MountHooks {
             MountHooks(
-                versionsChanged: { self.note("versions changed") },
+                versionsChanged: { _ in self.note("versions changed") },
                 sealed: { version throws(StoreError) in self.note("sealed \(version.number)") },
                 replaced: { paths throws(StoreError) in
                     self.note("replaced " + paths.map { $0.isRoot ? "/" : $0.display }.joined(separator: ","))

@@ -117,7 +117,7 @@ final class Load {
             $0.mayAppear = [number: staged]
             $0.stagingIfAppeared = staged
         }
-        fixture.faults.fail(at: FaultPoint(.exchange, in: "swapToNext(_:)"), with: .ioError)
+        fixture.faults.fail(at: FaultPoint(.exchange, in: "swapToNext(_:syncs:)"), with: .ioError)
         if (try? fixture.commit(message)) != nil { throw Errno.invalidArgument }
         fixture.faults.clear()
         guard try fixture.store.latest()?.number.value == number else { throw Errno.invalidArgument }

@@ -21,7 +21,7 @@ extension Engine {
             let outcome = try store.commit(
                 workspace, request, progress: progress, swapped: hooks.sealed, opened: hooks.afterReplace)
             record.keep(outcome, duration: .now - start)
-            hooks.versionsChanged()
+            hooks.versionsChanged(outcome.version)
             return outcome
         } catch {
             record.keep(error, time: Store.clock())

@@ -16,7 +16,7 @@ extension Engine {
                 return JSONValue.forgotten(numbers, decisions: [], isDryRun: false)
             }
         }
-        hooks.versionsChanged()
+        hooks.versionsChanged(nil)
         return document
     }
 

@@ -11,7 +11,7 @@ extension Engine {
             try store.setTag(tag, to: version.number, moves: moves)
             return previous
         }
-        hooks.versionsChanged()
+        hooks.versionsChanged(nil)
         return [
             "tag": .string(tag.text), "version": .string(version.number.description),
             "previous": .text(previous?.description),
@@ -31,7 +31,7 @@ extension Engine {
             }
             return removed
         }
-        hooks.versionsChanged()
+        hooks.versionsChanged(nil)
         return ["removed": .array(removed)]
     }
 
@@ -42,7 +42,7 @@ extension Engine {
             for number in numbers { try store.setPinned(number, isPinned) }
             return numbers
         }
-        hooks.versionsChanged()
+        hooks.versionsChanged(nil)
         return ["versions": .texts(numbers.map(\.description)), "pinned": .bool(isPinned)]
     }
 
@@ -51,7 +51,7 @@ extension Engine {
     ) throws(StoreError) -> JSONValue {
         let version = try store.resolve(selector)
         try store.annotate(version.number, notes.map { ($0.key, $0.value) }, author: author)
-        hooks.versionsChanged()
+        hooks.versionsChanged(nil)
         return [
             "version": .string(version.number.description),
             "annotations": .annotations(try store.annotations(of: version.number)),

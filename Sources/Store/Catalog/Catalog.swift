@@ -10,7 +10,9 @@ internal import SystemPackage
 /// One process writes it, the store's owner, and each change is one durable transaction (WAL,
 /// `synchronous = FULL`). Any number of processes may read beside it. Calls are safe from any thread.
 public final class Catalog: Sendable {
-    private let database: any DatabaseWriter
+    /// The connection that writes; nil in a catalog that is only read.
+    private let owner: DatabaseQueue?
+    private let readers: CatalogReaders
     public let isReadOnly: Bool
     /// Whether a COMMIT has failed whose changes may come back with the next start: see ``settle()``.
     private let unsettled = Lock(false)
@@ -22,39 +24,47 @@ public final class Catalog: Sendable {
         self.isReadOnly = isReadOnly
         try Catalog.requireOwnFiles(path)
         var configuration = Configuration()
-        configuration.readonly = isReadOnly
         // Another process's short transaction is waited for; GRDB's default would fail at once.
         configuration.busyMode = .timeout(10)
-        configuration.maximumReaderCount = 4
-        configuration.prepareDatabase { db in
-            // A checkpoint of one connection can race another's in SQLite before 3.51; readers do none. The owner does
-            // it between transactions, as long as that comes in time.
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = \(isReadOnly ? 0 : Catalog.logPageCountMax)")
-        }
         do {
-            if isReadOnly, Catalog.isFrozen(path) {
-                // SQLite wants to make its log even to read, unless it is told that nobody can change the file.
-                database = try DatabaseQueue(path: "file:\(path)?immutable=1", configuration: configuration)
-            } else if isReadOnly {
-                database = try DatabaseQueue(path: path, configuration: configuration)
-            } else {
-                let pool = try DatabasePool(path: path, configuration: configuration)
-                // Not in `prepareDatabase`: the pool lowers it to NORMAL after that, which leaves a commit in
-                // the page cache until the next checkpoint.
-                try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-                try Catalog.migrator.migrate(pool)
-                try Catalog.moveLog(pool)
-                database = pool
+            owner = isReadOnly ? nil : try Catalog.openOwner(path, configuration)
+            // SQLite wants to make its log even to read, unless it is told that nobody can change the file.
+            let name = isReadOnly && Catalog.isFrozen(path) ? "file:\(path)?immutable=1" : path
+            configuration.readonly = true
+            configuration.prepareDatabase { db in
+                // A checkpoint of one connection can race another's in SQLite before 3.51; readers do none.
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = 0")
             }
+            readers = CatalogReaders { [configuration] in
+                try DatabaseQueue(path: name, configuration: configuration)
+            }
+            // What cannot be read is to be found now.
+            if isReadOnly { try readers.use { _ in } }
         } catch {
             throw Catalog.storeError(error, doing: "open the catalog")
         }
     }
 
+    private static func openOwner(_ path: String, _ configuration: Configuration) throws -> DatabaseQueue {
+        var configuration = configuration
+        configuration.journalMode = .wal
+        configuration.prepareDatabase { db in
+            // The owner moves the log between transactions, as long as that comes in time.
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = \(Catalog.logPageCountMax)")
+        }
+        let owner = try DatabaseQueue(path: path, configuration: configuration)
+        // Not in `prepareDatabase`: GRDB lowers it to NORMAL after that, which leaves a commit in the page cache until
+        // the next checkpoint.
+        try owner.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+        try Catalog.migrator.migrate(owner)
+        try Catalog.moveLog(owner)
+        return owner
+    }
+
     /// Moves what the log holds into the file, durably. The log may hold a transaction whose sync failed, and which
     /// the kernel can read but the disk cannot; what is shown from now on must be there after a power cut.
-    private static func moveLog(_ pool: DatabasePool) throws {
-        do { try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.full) } } catch {
+    private static func moveLog(_ owner: DatabaseQueue) throws {
+        do { try owner.writeWithoutTransaction { db in _ = try db.checkpoint(.full) } } catch {
             // A reader that keeps an older state keeps the log, too.
             guard (error as? DatabaseError)?.resultCode == .SQLITE_BUSY else { throw error }
         }
@@ -82,7 +92,7 @@ public final class Catalog: Sendable {
             return true
         }
         // What cannot be moved now is moved later, by the next transaction that finds the log too long if by none before.
-        if isLong { _ = try? database.writeWithoutTransaction { db in try db.checkpoint(.passive) } }
+        if isLong { _ = try? owner?.writeWithoutTransaction { db in try db.checkpoint(.passive) } }
     }
 
     /// SQLite opens its files by path, and would follow a symlink that the owner of a store has put there for root.
@@ -111,20 +121,20 @@ public final class Catalog: Sendable {
     func close() throws(StoreError) {
         do {
             // A connection that only reads cannot move the log, so none may be the last.
-            (database as? DatabasePool)?.invalidateReadOnlyConnections()
-            try database.close()
+            try readers.close()
+            try owner?.close()
         } catch { throw Catalog.storeError(error, doing: "close the catalog") }
     }
 
     func read<Result: Sendable>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
-        do { return try database.read(body) } catch {
+        do { return try readers.use { try $0.read(body) } } catch {
             throw Catalog.storeError(error, doing: "read the catalog")
         }
     }
 
     /// Runs one statement, which sees one state of the catalog and so needs no transaction around it.
     func readOnce<Result: Sendable>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
-        do { return try database.unsafeRead(body) } catch {
+        do { return try readers.use { try $0.unsafeRead(body) } } catch {
             throw Catalog.storeError(error, doing: "read the catalog")
         }
     }
@@ -135,9 +145,6 @@ public final class Catalog: Sendable {
     func write<Result: Sendable>(
         function: StaticString = #function, _ body: (Database) throws -> Result
     ) throws(StoreError) -> Result {
-        guard !isReadOnly else {
-            throw StoreError(.busy, "the store is open for reading only", hint: "this is a defect; report it")
-        }
         if !isSettled { try settle() }
         do throws(StoreError) { return try transact(function, body) } catch {
             // Where that fails, the next transaction tries again, and the caller learns why this one failed.
@@ -167,8 +174,12 @@ public final class Catalog: Sendable {
     ) throws(StoreError) -> Result {
         var isCommitting = false
         do {
+            guard let owner else {
+                throw StoreError(
+                    .busy, "the store is open for reading only", hint: "this is a defect; report it")
+            }
             try FaultHook.reach(.begin, function)
-            let result = try database.write { db in
+            let result = try owner.write { db in
                 let result = try body(db)
                 isCommitting = true
                 try FaultHook.reach(.commit, function)

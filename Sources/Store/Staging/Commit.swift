@@ -62,7 +62,7 @@ extension Store {
                         return (sealed, ContinuousClock.now - start)
                     }
                     opened()
-                    finish(sealed)
+                    finish(sealed, workspace)
                     // On a small disk the next who writes may need its room.
                     if sealed.changedCount < Store.promptlyDiscarded {
                         temporary.discard(sealed.rubbish)
@@ -83,7 +83,7 @@ extension Store {
 
     /// Protects new objects: the large ones at once, since one that is not is hashed when it is opened. The rest, and
     /// what need not be done at all, is done later.
-    private func finish(_ sealed: Sealing.Sealed) {
+    private func finish(_ sealed: Sealing.Sealed, _ workspace: Workspace) {
         var small: [Digest] = []
         for digest in sealed.objects {
             // One that cannot be protected is hashed as well.
@@ -94,6 +94,8 @@ extension Store {
             }
         }
         protecting.run { [blobs, catalog, small] in
+            // Without it the next start would do the swap again.
+            workspace.syncSwap()
             for digest in small { try? blobs.protect(digest) }
             catalog.moveLongLog()
             if small.count >= Store.promptlyDiscarded { UnusedMemory.release() }
@@ -167,7 +169,7 @@ private struct Sealing {
         }
         defer { workspace.tracker.endLinking() }
         linked += prepared.linked.keys
-        let rubbish = try workspace.swapToNext(stored.mark)
+        let rubbish = try workspace.swapToNext(stored.mark, syncs: false)
         workspace.digests.removeAll()
         workspace.tracker.forgetUnused()
         for file in walk.read {
@@ -217,7 +219,8 @@ private struct Sealing {
         let root = try walk.run()
         assert(isRight(root, walk), "what was prepared is not what is staged")
         try prepared.keepOnly(walk.sum)
-        if !request.allowsEmpty { try requireChange(root, since: parent, walk) }
+        // What was given a name in objects/ is in no version, so there is no need to compare.
+        if !request.allowsEmpty, prepared.linked.isEmpty { try requireChange(root, since: parent, walk) }
 
         let generation = workspace.generation
         let manifest = Manifest(
@@ -226,7 +229,7 @@ private struct Sealing {
             generation: generation, openAtSeal: walk.openAtSeal.sorted { $0.path < $1.path })
         let mark = WorkspaceMark(generation: generation + 1, version: manifest.digest)
         // First: by it the next start knows that files may have names in objects/, if this is where it ends.
-        try workspace.prepareNext(root: root, mark, keeping: walk, replacesEmpty: prepared.hasBegun)
+        try workspace.prepareNext(root: root, mark, keeping: walk, hasBegun: prepared.hasBegun)
         let asked = walk.sum.fresh.referenced.keys.filter { !prepared.wasAsked(for: $0) }
         let known = prepared.known.union(try store.catalog.knownBlobs(asked))
         for (digest, file) in walk.sum.files where prepared.linked[digest] == nil {
@@ -327,12 +330,17 @@ extension Store {
 
 extension Workspace {
     /// Makes `next/`: an empty directory over the new version, but for files that stay staged.
+    ///
+    /// - Parameter hasBegun: whether one was made when the first file was given a name in `objects/`.
     fileprivate func prepareNext(
-        root: TreeEntry, _ mark: WorkspaceMark, keeping walk: SealWalk, replacesEmpty: Bool
+        root: TreeEntry, _ mark: WorkspaceMark, keeping walk: SealWalk, hasBegun: Bool
     ) throws(StoreError) {
-        try Workspace.makeUpper(
-            Workspace.nextName, in: directory, overlay, root: root, mark, syncs: false,
-            replacesEmpty: replacesEmpty)
+        if hasBegun {
+            try Workspace.relayUpper(Workspace.nextName, in: directory, overlay, root: root, mark)
+        } else {
+            try Workspace.makeUpper(
+                Workspace.nextName, in: directory, overlay, root: root, mark, syncs: false)
+        }
         guard !walk.kept.isEmpty else { return }
         let next = try system("open", "next/") { () throws(Errno) in
             try Syscall.open(at: directory.fd, Workspace.nextName, O_RDONLY | O_DIRECTORY)

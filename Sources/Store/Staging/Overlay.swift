@@ -179,6 +179,11 @@ public struct Overlay: Sendable {
     func make(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
         try writer.make(entry, at: place)
         if entry.kind == .characterDevice, entry.content == .device(0) { try markAsDevice(place) }
+        try dress(entry, inode: inode, at: place)
+    }
+
+    /// Gives what lies at a place the attributes of `entry`, and marks it as lying over that.
+    func dress(_ entry: TreeEntry, inode: UInt64?, at place: Place) throws(StoreError) {
         let base: UpperMark.Base? =
             switch entry.content {
             case .tree(let tree, _): .tree(tree)

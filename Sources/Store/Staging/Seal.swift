@@ -55,6 +55,8 @@ struct SealWalk: Sendable {
     var unhashed: [(place: Place, status: stat)] = []
     var unhashedInodes: Set<UInt64> = []
     var leavesOutUnhashed = false
+    /// How many were hashed in passing.
+    private var hashedHereCount = 0
     /// Whether it is one of several beside each other.
     var isBranch = false
 
@@ -269,6 +271,9 @@ struct SealWalk: Sendable {
         }
     }
 
+    private static let hashedHereMax = 8
+    private static let hashedHereSizeMax = 256 << 10
+
     /// - Returns: whether a file is to be left out since it is to be hashed first.
     private mutating func noteUnhashed(
         _ name: FileName, _ found: UpperEntry, in level: Level
@@ -276,6 +281,12 @@ struct SealWalk: Sendable {
         guard leavesOutUnhashed, found.isFile, found.reference == nil, digest(of: found) == nil,
             !workspace.tracker.isOpen(found.file.inode)
         else { return false }
+        // A few small ones are hashed sooner than walked past once more.
+        if hashedHereCount < SealWalk.hashedHereMax, found.status.st_size <= SealWalk.hashedHereSizeMax {
+            hashedHereCount += 1
+            _ = try Prehash.hash(try level.here.child(name), workspace)
+            return false
+        }
         // Of several names one is enough.
         if unhashedInodes.insert(found.file.inode).inserted {
             unhashed.append((try level.place.child(name), found.status))

@@ -229,8 +229,8 @@ struct SealPreparation {
 }
 
 extension Workspace {
-    /// Makes a `next/` by which the next start knows that staged files may have names in `objects/`. It is empty, so that
-    /// the one that is to become `upper/` can take its place in one step.
+    /// Makes a `next/` by which the next start knows that staged files may have names in `objects/`. It is empty, and
+    /// becomes the one that is to be `upper/` when it is known what that lies over.
     fileprivate func beginLinking() throws(StoreError) {
         try Workspace.makeUpper(
             Workspace.nextName, in: directory, overlay,

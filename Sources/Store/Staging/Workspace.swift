@@ -122,13 +122,11 @@ public final class Workspace: Sendable {
 
     /// Makes an empty directory `name` laid over `root`, to be or to replace `upper/`. It is never there without its
     /// mark.
-    ///
-    /// - Parameter replacesEmpty: what is there is known to be an empty directory, and is never gone in between.
     static func makeUpper(
         _ name: RawPath, in directory: Descriptor, _ overlay: Overlay, root: TreeEntry, _ mark: WorkspaceMark,
-        inode: UInt64? = nil, syncs: Bool = true, replacesEmpty: Bool = false
+        inode: UInt64? = nil, syncs: Bool = true
     ) throws(StoreError) {
-        if !replacesEmpty { try RemoveTree.remove(name, at: directory) }
+        try RemoveTree.remove(name, at: directory)
         let temporary = overlay.temporary
         try overlay.prepared(for: Place(directory: directory, path: name)) { made throws(StoreError) in
             try overlay.make(root, inode: inode, at: temporary.place(made))
@@ -140,6 +138,17 @@ public final class Workspace: Sendable {
         try system("sync", name.display) { () throws(Errno) in
             try Syscall.syncDirectory(at: directory.fd, name)
             try Syscall.sync(directory.fd)
+        }
+    }
+
+    /// Makes what ``makeUpper(_:in:_:root:_:inode:syncs:)`` has made, and nobody has put anything into, lie over another
+    /// root. Its mark as the workspace's comes last: with that it is complete.
+    static func relayUpper(
+        _ name: RawPath, in directory: Descriptor, _ overlay: Overlay, root: TreeEntry, _ mark: WorkspaceMark
+    ) throws(StoreError) {
+        try overlay.dress(root, inode: nil, at: Place(directory: directory, path: name))
+        try system("mark", name.display) { () throws(Errno) in
+            _ = try Workspace.mark(name, at: directory.fd, mark)
         }
     }
 
@@ -238,8 +247,10 @@ public final class Workspace: Sendable {
     /// Puts `next/`, which must be complete and durable, in the place of `upper/` and makes the old one rubbish,
     /// which is read until ``showSwapped()``. The gate must be closed.
     ///
+    /// - Parameter syncs: whether it is to be durable at once. Not after a commit, which the next start finishes: then
+    ///   ``syncSwap()`` should follow.
     /// - Returns: the name of the old one in the temporary directory, to be discarded with the gate open.
-    func swapToNext(_ mark: WorkspaceMark) throws(StoreError) -> RawPath {
+    func swapToNext(_ mark: WorkspaceMark, syncs: Bool = true) throws(StoreError) -> RawPath {
         // What was sealed must not stay staged; otherwise it is safe to go on as before until the exchange.
         var mustFinish = mark != self.mark
         do throws(StoreError) {
@@ -250,7 +261,7 @@ public final class Workspace: Sendable {
                 mustFinish = true
                 try Syscall.rename(
                     at: directory.fd, Workspace.nextName, to: overlay.temporary.fd, rubbish)
-                try Syscall.sync(directory.fd)
+                if syncs { try Syscall.sync(directory.fd) }
             }
             let opened = try Workspace.openUpper(directory)
             precondition(opened.mark == mark, "next/ was made with another mark")
@@ -261,6 +272,8 @@ public final class Workspace: Sendable {
             throw error
         }
     }
+
+    func syncSwap() { try? Syscall.sync(directory.fd) }
 }
 
 extension Timestamp {

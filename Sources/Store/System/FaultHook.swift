@@ -19,7 +19,7 @@ public struct FaultPoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     public let verb: Verb
-    /// Swift's name for the function: `swapToNext(_:)`.
+    /// Swift's name for the function: `swapToNext(_:syncs:)`.
     public let function: String
 
     public init(_ verb: Verb, in function: String) {

@@ -221,7 +221,7 @@ private struct NodeCache {
 
 extension Array {
     /// The first index whose element satisfies `belongsInSecond`, given that all after it do: binary search.
-    func partitioningIndex(where belongsInSecond: (Element) -> Bool) -> Int {
+    package func partitioningIndex(where belongsInSecond: (Element) -> Bool) -> Int {
         var low = 0
         var high = count
         while low < high {

@@ -149,8 +149,11 @@ extension StagingTree {
         withExtendedLifetime(gone) {}
     }
 
+    private static let letGoAtOnce = 8
+
     private func letGoLater(_ gone: [[NodeID: RegisteredFile]]) {
-        if gone.allSatisfy(\.isEmpty) { return }
+        // A few are let go of in less time than a thread takes to start.
+        if gone.reduce(0, { $0 + $1.count }) <= StagingTree.letGoAtOnce { return }
         runAside { withExtendedLifetime(gone) {} }
     }
 }

@@ -20,7 +20,7 @@ final class ByDateDirectory: Node, @unchecked Sendable {
     override var lifetime: Lifetime { .none }
 
     override func attributes() throws(VFSError) -> Attributes {
-        let time = try matching().last?.manifest.time ?? fileSystem.started
+        let time = try matching().last?.time ?? fileSystem.started
         return .directory(inode: inode, mode: 0o555, owner: fileSystem.owner, time: time)
     }
 
@@ -55,12 +55,12 @@ final class ByDateDirectory: Node, @unchecked Sendable {
         }
     }
 
-    private func matching() throws(VFSError) -> [Version] {
+    private func matching() throws(VFSError) -> [VersionIndex.Listed] {
         try fileSystem.versions.snapshot().versions.filter { date(of: $0).starts(with: date) }
     }
 
-    private func date(of version: Version) -> [Int] {
-        let date = CivilDate(version.manifest.time)
+    private func date(of version: VersionIndex.Listed) -> [Int] {
+        let date = CivilDate(version.time)
         return [date.year, date.month, date.day]
     }
 

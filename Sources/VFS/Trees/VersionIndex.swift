@@ -4,13 +4,43 @@ internal import Store
 /// Versions and tags as `versions/` shows them, read from the catalog when they are first asked for after a
 /// change.
 final class VersionIndex: Sendable {
+    /// What is shown of a version.
+    struct Listed: Sendable {
+        let number: VersionNumber
+        let digest: Digest
+        let time: Timestamp
+        let root: TreeEntry
+
+        init(_ version: Version) {
+            (number, digest) = (version.number, version.digest)
+            (time, root) = (version.manifest.time, version.manifest.root)
+        }
+    }
+
     struct Snapshot: Sendable {
-        /// Oldest first.
-        let versions: [Version]
-        let byNumber: [VersionNumber: Version]
+        /// Oldest first, and so in order of number.
+        let versions: [Listed]
         let tags: [String: VersionNumber]
 
-        var latest: Version? { versions.last }
+        var latest: Listed? { versions.last }
+
+        subscript(number: VersionNumber) -> Listed? {
+            let index = versions.partitioningIndex { !($0.number < number) }
+            return index < versions.count && versions[index].number == number ? versions[index] : nil
+        }
+
+        /// Whether all versions of this are the first ones of `other`.
+        func isBeginning(of other: Snapshot) -> Bool {
+            versions.count <= other.versions.count
+                && versions.indices.allSatisfy { versions[$0].number == other.versions[$0].number }
+        }
+
+        /// The same with one version more, which has its tags for itself.
+        func adding(_ version: Version) -> Snapshot {
+            let given = Dictionary(uniqueKeysWithValues: version.tags.map { ($0, version.number) })
+            return Snapshot(
+                versions: versions + [Listed(version)], tags: tags.merging(given) { _, given in given })
+        }
     }
 
     private struct State {
@@ -45,19 +75,25 @@ final class VersionIndex: Sendable {
 
     private func read() throws(VFSError) -> Snapshot {
         try stored { () throws(StoreError) in
-            let versions = try store.versions()
-            return Snapshot(
-                versions: versions,
-                byNumber: Dictionary(uniqueKeysWithValues: versions.map { ($0.number, $0) }),
-                tags: try store.tags())
+            Snapshot(versions: try store.versions().map { Listed($0) }, tags: try store.tags())
         }
     }
 
     /// To be called after every change of versions or tags.
-    func invalidate() {
-        state.withLock {
-            $0.current = nil
-            $0.changeCount += 1
+    ///
+    /// - Parameter added: the version that was added, where nothing else has changed: all others need not be read again
+    ///   then.
+    func invalidate(added: Version? = nil) {
+        state.withLock { state in
+            // Of two that were added at the same time the later one may come first, and there may be no parent any more.
+            if let added, let current = state.current, added.manifest.parent == current.latest?.digest {
+                let next = current.adding(added)
+                state.current = next
+                state.shown.append(next)
+            } else {
+                state.current = nil
+            }
+            state.changeCount += 1
         }
     }
 

@@ -16,7 +16,7 @@ final class VersionsDirectory: Node, @unchecked Sendable {
     }
 
     override func attributes() throws(VFSError) -> Attributes {
-        let time = try fileSystem.versions.snapshot().latest?.manifest.time ?? fileSystem.started
+        let time = try fileSystem.versions.snapshot().latest?.time ?? fileSystem.started
         return .directory(inode: inode, mode: 0o555, owner: fileSystem.owner, time: time)
     }
 
@@ -25,10 +25,10 @@ final class VersionsDirectory: Node, @unchecked Sendable {
         let snapshot = try fileSystem.versions.snapshot()
         if let number = VersionsDirectory.number(name) {
             // One that was made just now is shown once all know of it. As an alias it would lead to itself.
-            guard let version = snapshot.byNumber[number] else { return nil }
+            guard let version = snapshot[number] else { return nil }
             return fileSystem.table.child(self, name) { id in
                 SealedNode(
-                    id: id, inode: InodeNumber.version(number), entry: version.manifest.root, of: number,
+                    id: id, inode: InodeNumber.version(number), entry: version.root, of: number,
                     in: fileSystem)
             }
         }
@@ -52,7 +52,10 @@ final class VersionsDirectory: Node, @unchecked Sendable {
 
     /// What led, or leads now, to something else in one snapshot than in the other, of what the kernel keeps.
     static func changedNames(_ before: VersionIndex.Snapshot, _ after: VersionIndex.Snapshot) -> [FileName] {
-        var names = before.versions.map(\.number).filter { after.byNumber[$0] == nil }.map(\.description)
+        var names: [String] = []
+        if !before.isBeginning(of: after) {
+            names = before.versions.map(\.number).filter { after[$0] == nil }.map(\.description)
+        }
         names += before.tags.filter { after.tags[$0.key] != $0.value }.map(\.key)
         // A tag that is new may have been another name for a version without being one.
         names += after.tags.keys.filter { before.tags[$0] == nil }
@@ -125,7 +128,7 @@ final class VersionAlias: Node, @unchecked Sendable {
     }
 
     override func attributes() throws(VFSError) -> Attributes {
-        let time = try fileSystem.versions.snapshot().byNumber[number]?.manifest.time ?? fileSystem.started
+        let time = try fileSystem.versions.snapshot()[number]?.time ?? fileSystem.started
         return Attributes(
             inode: inode, kind: .symlink, mode: 0o777, linkCount: 1, uid: fileSystem.owner.uid,
             gid: fileSystem.owner.gid, size: UInt64(try target().count), blocks: 0, atime: time, mtime: time,

@@ -168,9 +168,9 @@ final class Daemon: Sendable {
         _ logger: Logger
     ) -> MountHooks {
         MountHooks(
-            versionsChanged: {
+            versionsChanged: { added in
                 do throws(VFSError) {
-                    mount.add(try mount.fileSystem?.versionsChanged() ?? [])
+                    mount.add(try mount.fileSystem?.versionsChanged(added: added) ?? [])
                 } catch {
                     logger.error("cannot show changed versions", metadata: ["reason": "\(error)"])
                 }

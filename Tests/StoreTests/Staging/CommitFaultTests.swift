@@ -13,7 +13,7 @@ import Testing
     private static let syncingAll = FaultPoint(.syncFilesystem, in: "sync(_:isWhole:)")
     private static let syncingNames = FaultPoint(.sync, in: "sync(directoriesOf:)")
     private static let committing = FaultPoint(.commit, in: "store(_:)")
-    private static let swapping = FaultPoint(.exchange, in: "swapToNext(_:)")
+    private static let swapping = FaultPoint(.exchange, in: "swapToNext(_:syncs:)")
     static let beforeCommit = [hashing, linking, syncingAll, syncingNames, committing]
 
     private let fixture: StoreFixture
@@ -198,11 +198,13 @@ import Testing
     }
 
     @Test func `a file that changes while it is hashed is hashed again`() throws {
-        let place = try fixture.write("new/changing", Array(repeating: 1, count: 100))
+        // A small one is hashed in passing.
+        let size = 300_000
+        let place = try fixture.write("new/changing", Array(repeating: 1, count: size))
         let isChanged = Lock(false)
         let progress = Progress { _, _ in
         } onAdvance: { count in
-            guard count == 100, !isChanged.withLock({ $0 }) else { return }
+            guard count == size, !isChanged.withLock({ $0 }) else { return }
             isChanged.withLock { $0 = true }
             guard let file = try? Syscall.open(at: place.fd, place.path, O_WRONLY) else { return }
             _ = try? [UInt8]([2]).withUnsafeBytes { try Syscall.write(file.fd, $0, at: 0) }
@@ -211,7 +213,7 @@ import Testing
         let version = try fixture.store.commit(fixture.workspace, CommitRequest(), progress: progress).version
         #expect(isChanged.withLock { $0 })
         #expect(
-            try fixture.bytes("new/changing", of: version) == [2] + Array(repeating: 1, count: 99))
+            try fixture.bytes("new/changing", of: version) == [2] + Array(repeating: 1, count: size - 1))
         #expect(try fixture.store.verify().isClean)
     }
 

@@ -193,7 +193,7 @@ import Testing
         let fixture = try StoreFixture(["a": [1]])
         try fixture.commit()
         try fixture.write("a", [2])
-        fixture.faults.fail(at: FaultPoint(.exchange, in: "swapToNext(_:)"), with: .ioError)
+        fixture.faults.fail(at: FaultPoint(.exchange, in: "swapToNext(_:syncs:)"), with: .ioError)
         fixture.faults.during {
             #expect(code { try fixture.store.abort(fixture.workspace) } == .system(.ioError))
         }
