@@ -1,1 +1,3 @@
-#include <openssl/evp.h>
+// Swift's importer would warn of what OpenSSL calls deprecated: see `DigestBuilder`.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>

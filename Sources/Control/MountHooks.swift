@@ -48,7 +48,7 @@ public struct MountStatus: Hashable, Sendable {
 /// How an ``Engine`` tells the mount what it does to a store under it. Called from the thread of the request.
 public struct MountHooks: Sendable {
     /// Versions, tags or pins may be others than before: `versions/` shows something else. With the version that was
-    /// added, where nothing else has changed. Gate open.
+    /// added, where nothing but it and its tags has changed. Gate open.
     public var versionsChanged: @Sendable (_ added: Version?) -> Void
     /// Objects that no version needs were removed. Gate open.
     public var objectsRemoved: @Sendable () -> Void

@@ -68,49 +68,24 @@ extension Digest {
 
 /// Computes a ``Digest`` over bytes given piece by piece.
 ///
-/// A libcrypto context cannot fail on SHA-256 short of running out of memory, so its failures trap.
+/// By the functions of libcrypto that go to the algorithm at once. OpenSSL 3 would have its users go through providers: to
+/// load those takes 1.5 to 4 ms, which is as long as all else that a small command does. They cannot fail.
 public struct DigestBuilder: ~Copyable {
-    private let context: OpaquePointer
+    private var state = SHA256_CTX()
 
-    /// `EVP_MD_fetch` walks the provider list; once for the process is enough.
-    private nonisolated(unsafe) static let algorithm: OpaquePointer = {
-        // The machine's settings (openssl.cnf) are of no account to it, and reading them takes longer than all else here.
-        OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_LOAD_CONFIG), nil)
-        guard let md = EVP_MD_fetch(nil, "SHA256", nil) else {
-            preconditionFailure("libcrypto offers no SHA-256")
-        }
-        return md
-    }()
-
-    public init() {
-        guard let context = EVP_MD_CTX_new() else { preconditionFailure("out of memory") }
-        self.context = context
-        restart()
-    }
-
-    deinit { EVP_MD_CTX_free(context) }
+    public init() { SHA256_Init(&state) }
 
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        guard EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1 else {
-            preconditionFailure("SHA-256 update failed")
-        }
+        SHA256_Update(&state, bytes.baseAddress, bytes.count)
     }
 
     /// The digest of all that was given since the last call; the builder is then as new.
     public mutating func finish() -> Digest {
         let digest = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Digest.byteCount) { bytes in
-            guard EVP_DigestFinal_ex(context, bytes.baseAddress, nil) == 1 else {
-                preconditionFailure("SHA-256 final failed")
-            }
+            SHA256_Final(bytes.baseAddress, &state)
             return Digest(words: UnsafeRawBufferPointer(bytes))
         }
-        restart()
+        SHA256_Init(&state)
         return digest
-    }
-
-    private func restart() {
-        guard EVP_DigestInit_ex2(context, DigestBuilder.algorithm, nil) == 1 else {
-            preconditionFailure("SHA-256 init failed")
-        }
     }
 }

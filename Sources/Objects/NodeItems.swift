@@ -39,6 +39,14 @@ public struct NodeItems: Sendable {
         self.names = names
     }
 
+    /// - Throws: ``ObjectError`` `.malformed` where the names do not rise.
+    public func requireOrder() throws(ObjectError) {
+        for (name, next) in zip(names, names.dropFirst())
+        where !bytes[name].lexicographicallyPrecedes(bytes[next]) {
+            throw ObjectError(.malformed, "items out of order")
+        }
+    }
+
     /// Decodes one of a leaf's items.
     ///
     /// - Throws: ``ObjectError`` `.malformed` where that is no entry.

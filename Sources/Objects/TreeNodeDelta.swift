@@ -13,7 +13,7 @@ public enum TreeNodeDelta {
 
     /// The delta that makes `node` of `base`, both of them canonical bytes of nodes of one level.
     ///
-    /// Items are matched by their names, which rise in both, so each is looked at once.
+    /// Items are matched by their names, which rise in both, so each is looked at once; runs of equal ones as bytes.
     ///
     /// - Throws: ``ObjectError`` `.malformed` for anything else.
     public static func encoded(from base: [UInt8], to node: [UInt8]) throws(ObjectError) -> [UInt8] {

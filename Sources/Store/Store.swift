@@ -386,7 +386,8 @@ public final class Store: Sendable {
                 .busy, "a \(running) is running", subject: what, hint: "try again when it is done")
         }
         defer { exclusive.withLock { $0 = nil } }
-        // What is protected must still be the object that it was when that was asked for.
+        // What is protected must still be the object that it was when that was asked for, and a swap durable before
+        // there is another.
         protecting.finish()
         return try body()
     }

@@ -109,15 +109,15 @@ public final class FileSystem: Sendable {
 
     /// Versions or tags have changed.
     ///
-    /// - Parameter added: the version that was added, where nothing else has changed.
+    /// - Parameter added: the version that was added, where nothing but it and its tags has changed.
     /// - Returns: names and attributes that are no longer what they were, which the kernel must forget.
     public func versionsChanged(added: Version? = nil) throws(VFSError) -> [Stale] {
         versions.invalidate(added: added)
         return try changing.withLock { _ throws(VFSError) in
             let directory = versionsDirectory
-            let after = try versions.snapshot()
+            let (shown, after) = try versions.takeShown()
             var names: Set<FileName> = []
-            for before in versions.takeShown(but: after) {
+            for before in shown {
                 names.formUnion(VersionsDirectory.changedNames(before, after))
             }
             for name in names { table.removeLink(directory, name) }

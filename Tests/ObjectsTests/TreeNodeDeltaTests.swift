@@ -21,6 +21,15 @@ import Testing
         for base in leaves { for node in leaves { try expectRoundTrip(base, node) } }
     }
 
+    @Test func `names out of order are found without decoding`() throws {
+        try NodeItems(TreeNode.leaf(["a", "b"].map { Sample.file(FileName(literal: $0)) }).encoded())
+            .requireOrder()
+        for names: [StaticString] in [["b", "a"], ["a", "a"]] {
+            let node = TreeNode.leaf(names.map { Sample.file(FileName(literal: $0)) }).encoded()
+            #expect(throws: ObjectError.self) { try NodeItems(node).requireOrder() }
+        }
+    }
+
     @Test func `what did not change is one number`() throws {
         let base = leaf(0..<512)
         #expect(Hex.encode(try TreeNodeDelta.encoded(from: base, to: base)) == "8401010081" + "190200")

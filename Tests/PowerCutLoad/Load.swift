@@ -109,6 +109,39 @@ final class Load {
         }
     }
 
+    /// A commit during which a program goes on as soon as it can: the new staging has been put in place, which is not
+    /// durable yet, and the program makes a file in it that is.
+    func commit(_ message: String, meanwhile path: TreePath) throws {
+        let staged = try fixture.stagedContents()
+        let number = (expectation.versions.keys.max() ?? 0) + 1
+        say("commit \(message)") {
+            $0.mayAppear = [number: staged]
+            $0.stagingIfAppeared = staged
+        }
+        let failure = Lock<(any Error)?>(Errno.noSuchFileOrDirectory)
+        nonisolated(unsafe) let load = self
+        fixture.faults.once(at: FaultPoint(.sync, in: "syncSwap(_:)")) {
+            load.saySealed(number, as: staged, in: message)
+            do {
+                try load.stage { try $0.write(path, load.bytes(3000)) }
+                try load.sync(path)
+                failure.withLock { $0 = nil }
+            } catch { failure.withLock { $0 = error } }
+        }
+        try fixture.commit(message)
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    private func saySealed(_ number: Int64, as staged: String, in message: String) {
+        say("committed \(message)") {
+            $0.mayAppear = [:]
+            $0.stagingIfAppeared = nil
+            $0.versions[number] = staged
+            $0.staging = [staged]
+            $0.paths = [:]
+        }
+    }
+
     /// A commit that is stored and then interrupted, and the next owner, who finishes it.
     func commitWithoutSwap(_ message: String) throws {
         let staged = try fixture.stagedContents()

@@ -88,6 +88,9 @@ func syncedFiles(_ load: Load) throws {
         try fixture.remove("alone")
     }
     try load.commitWithoutSwap("fifth")
+    try load.stage { try $0.write("sealed", load.bytes(700)) }
+    try load.commit("sixth", meanwhile: "deep/later")
+    try load.commit("seventh")
 }
 
 func openFiles(_ load: Load) throws {

@@ -95,6 +95,13 @@ class Rig:
         output = self.run("commit", "--store", self.store, "-m", message, "--json")
         return time.perf_counter() - start, find_key(json.loads(output), "pause_ms") / 1000
 
+    def commit_by_file(self, message):
+        """As a program does that has the mount before it, without the tool. Returns the seconds it took."""
+        start = time.perf_counter()
+        with open(self.mount_point / ".firn" / "commit", "w") as file:
+            json.dump({"message": message}, file)
+        return time.perf_counter() - start
+
     def stored_bytes(self):
         """What the store takes on the disk, once the daemon has removed what a commit has replaced."""
         deadline = time.monotonic() + WAIT_SECONDS_MAX

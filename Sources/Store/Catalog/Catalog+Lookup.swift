@@ -8,14 +8,16 @@ extension Catalog {
     /// kept count.
     func version(back: Int, from number: VersionNumber) throws(StoreError) -> Version? {
         try version(
-            sql: "SELECT * FROM versions WHERE number <= ? ORDER BY number DESC LIMIT 1 OFFSET ?",
+            sql:
+                "SELECT \(Catalog.columns) FROM versions WHERE number <= ? ORDER BY number DESC LIMIT 1 OFFSET ?",
             [number.value, back])
     }
 
     /// The newest version of before `end`, by time, and by number among equal times.
     func newestVersion(before end: Timestamp) throws(StoreError) -> Version? {
         try version(
-            sql: "SELECT * FROM versions WHERE time < ? ORDER BY time DESC, number DESC LIMIT 1",
+            sql:
+                "SELECT \(Catalog.columns) FROM versions WHERE time < ? ORDER BY time DESC, number DESC LIMIT 1",
             [end.nanoseconds])
     }
 

@@ -108,28 +108,32 @@ extension Catalog {
             let tags = try Dictionary(
                 grouping: Row.fetchAll(db, sql: "SELECT version, name FROM tags ORDER BY name"),
                 by: { $0[0] as Int64 })
-            return try Row.fetchAll(db, sql: "SELECT * FROM versions ORDER BY number").map { row in
-                try Catalog.version(row, tags: (tags[row["number"]] ?? []).map { $0["name"] })
+            let rows = try Row.fetchCursor(db, sql: "SELECT \(Catalog.columns) FROM versions ORDER BY number")
+            var versions: [Version] = []
+            while let row = try rows.next() {
+                versions.append(try Catalog.version(row, tags: (tags[row[0]] ?? []).map { $0[1] }))
             }
+            return versions
         }
     }
 
     func version(_ number: VersionNumber) throws(StoreError) -> Version? {
-        try version(sql: "SELECT * FROM versions WHERE number = ?", [number.value])
+        try version(sql: "SELECT \(Catalog.columns) FROM versions WHERE number = ?", [number.value])
     }
 
     func version(_ digest: Digest) throws(StoreError) -> Version? {
-        try version(sql: "SELECT * FROM versions WHERE digest = ?", [digest.data])
+        try version(sql: "SELECT \(Catalog.columns) FROM versions WHERE digest = ?", [digest.data])
     }
 
     func latestVersion() throws(StoreError) -> Version? {
-        try version(sql: "SELECT * FROM versions ORDER BY number DESC LIMIT 1", [])
+        try version(sql: "SELECT \(Catalog.columns) FROM versions ORDER BY number DESC LIMIT 1", [])
     }
 
     /// The version that sealed `generation` of `workspace`; recovery asks whether a commit was finished.
     func version(workspace: String, generation: UInt64) throws(StoreError) -> Version? {
         try version(
-            sql: "SELECT * FROM versions WHERE workspace = ? AND generation = ? ORDER BY number DESC LIMIT 1",
+            sql:
+                "SELECT \(Catalog.columns) FROM versions WHERE workspace = ? AND generation = ? ORDER BY number DESC LIMIT 1",
             [workspace, Int64(clamping: generation)])
     }
 
@@ -141,24 +145,27 @@ extension Catalog {
             }
             let tags = try String.fetchAll(
                 db.cachedStatement(sql: "SELECT name FROM tags WHERE version = ? ORDER BY name"),
-                arguments: [row["number"] as Int64])
+                arguments: [row[0] as Int64])
             return try Catalog.version(row, tags: tags)
         }
     }
 
+    /// What ``version(_:tags:)`` reads, by place: to look a column up by its name takes as long as to read it.
+    static let columns = "number, digest, manifest, new_bytes, new_blobs, pinned"
+
     /// - Throws: ``StoreError`` `.damaged` where a row does not decode or its digest is not its manifest's.
     private static func version(_ row: Row, tags: [String]) throws -> Version {
-        let bytes = Array(row["manifest"] as Data)
-        let digest = try Digest(column: row["digest"])
-        let number = VersionNumber(row["number"])
+        let bytes = Array(row[2] as Data)
+        let digest = try Digest(column: row[1])
+        let number = VersionNumber(row[0])
         guard Digest.of(bytes) == digest else {
             throw StoreError(
                 .damaged, "the manifest does not match its digest", subject: number.description)
         }
         return Version(
             number: number, digest: digest, manifest: try Manifest(decoding: bytes),
-            newBytes: UInt64(clamping: row["new_bytes"] as Int64),
-            newBlobs: UInt64(clamping: row["new_blobs"] as Int64), isPinned: row["pinned"], tags: tags)
+            newBytes: UInt64(clamping: row[3] as Int64), newBlobs: UInt64(clamping: row[4] as Int64),
+            isPinned: row[5], tags: tags)
     }
 
     /// Forgets versions, with their tags and annotations, in one transaction. Their objects stay until swept.

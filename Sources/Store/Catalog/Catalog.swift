@@ -10,9 +10,10 @@ internal import SystemPackage
 /// One process writes it, the store's owner, and each change is one durable transaction (WAL,
 /// `synchronous = FULL`). Any number of processes may read beside it. Calls are safe from any thread.
 public final class Catalog: Sendable {
+    // Before the owner, so that they go before it: see ``close()``.
+    private let readers: CatalogReaders
     /// The connection that writes; nil in a catalog that is only read.
     private let owner: DatabaseQueue?
-    private let readers: CatalogReaders
     public let isReadOnly: Bool
     /// Whether a COMMIT has failed whose changes may come back with the next start: see ``settle()``.
     private let unsettled = Lock(false)
@@ -121,8 +122,9 @@ public final class Catalog: Sendable {
     func close() throws(StoreError) {
         do {
             // A connection that only reads cannot move the log, so none may be the last.
-            try readers.close()
+            let closed = Result { try readers.close() }
             try owner?.close()
+            try closed.get()
         } catch { throw Catalog.storeError(error, doing: "close the catalog") }
     }
 

@@ -93,9 +93,9 @@ extension Store {
                 small.append(digest)
             }
         }
-        protecting.run { [blobs, catalog, small] in
-            // Without it the next start would do the swap again.
-            workspace.syncSwap()
+        protecting.run { [blobs, catalog, lostWrites, small] in
+            // Until then the next start would do the swap again.
+            workspace.syncSwap(lostWrites)
             for digest in small { try? blobs.protect(digest) }
             catalog.moveLongLog()
             if small.count >= Store.promptlyDiscarded { UnusedMemory.release() }

@@ -55,7 +55,7 @@ struct SealWalk: Sendable {
     var unhashed: [(place: Place, status: stat)] = []
     var unhashedInodes: Set<UInt64> = []
     var leavesOutUnhashed = false
-    /// How many were hashed in passing.
+    /// How many this walk has hashed in passing.
     private var hashedHereCount = 0
     /// Whether it is one of several beside each other.
     var isBranch = false
@@ -284,8 +284,10 @@ struct SealWalk: Sendable {
         // A few small ones are hashed sooner than walked past once more.
         if hashedHereCount < SealWalk.hashedHereMax, found.status.st_size <= SealWalk.hashedHereSizeMax {
             hashedHereCount += 1
-            _ = try Prehash.hash(try level.here.child(name), workspace)
-            return false
+            let place = try level.here.child(name)
+            _ = try Prehash.hash(place, workspace)
+            // What was found before must be what was hashed.
+            return try hasChanged(found, at: place)
         }
         // Of several names one is enough.
         if unhashedInodes.insert(found.file.inode).inserted {

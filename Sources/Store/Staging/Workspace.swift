@@ -141,8 +141,8 @@ public final class Workspace: Sendable {
         }
     }
 
-    /// Makes what ``makeUpper(_:in:_:root:_:inode:syncs:)`` has made, and nobody has put anything into, lie over another
-    /// root. Its mark as the workspace's comes last: with that it is complete.
+    /// Makes what ``makeUpper(_:in:_:root:_:inode:syncs:)`` has made, and nobody has put anything into, lie over
+    /// another root. Its mark as the workspace's comes last: with that it is complete.
     static func relayUpper(
         _ name: RawPath, in directory: Descriptor, _ overlay: Overlay, root: TreeEntry, _ mark: WorkspaceMark
     ) throws(StoreError) {
@@ -273,7 +273,13 @@ public final class Workspace: Sendable {
         }
     }
 
-    func syncSwap() { try? Syscall.sync(directory.fd) }
+    /// Makes the last swap durable. Where that cannot be had nobody may change staging any more: the next start finishes
+    /// one swap, and could not finish another one after it.
+    func syncSwap(_ lostWrites: LostWrites) {
+        do throws(Errno) {
+            try lostWrites.watching { () throws(Errno) in try Syscall.sync(directory.fd) }
+        } catch { stop() }
+    }
 }
 
 extension Timestamp {

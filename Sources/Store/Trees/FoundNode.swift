@@ -61,7 +61,8 @@ enum FoundNode {
         }
     }
 
-    /// How many entries are known to be the same in both, one after the other, from these on. Neither is decoded for it.
+    /// How many entries are known to be the same in both, one after the other, from these on. Neither is decoded for
+    /// it.
     static func sameCount(_ a: FoundNode, _ index: Int, _ b: FoundNode, _ other: Int) -> Int {
         switch (a, b) {
         case (.leaf(let entries), .leaf(let others)):

@@ -93,7 +93,7 @@ public struct TreeDiff: Sendable {
         var right: ArraySlice<TreeEntry>
 
         mutating func next() -> (name: FileName, old: TreeEntry?, new: TreeEntry?)? {
-            // Most of two leaves is the same on both sides.
+            // What only one side has decoded has not been compared yet.
             while let old = left.first, let new = right.first, old == new {
                 left.removeFirst()
                 right.removeFirst()
@@ -120,7 +120,7 @@ public struct TreeDiff: Sendable {
         return isSame ? nil : .attributes
     }
 
-    /// The entries of both directories that lie in leaves which are not on both sides.
+    /// The entries of both directories that are not known to be on both sides.
     private func differing(
         _ old: Digest?, _ new: Digest?
     ) throws(StoreError) -> ([TreeEntry], [TreeEntry]) {

@@ -27,7 +27,11 @@ public final class TreeStore: Sendable {
     func find(_ digest: Digest) throws(StoreError) -> FoundNode {
         if let node = cache.withLock({ $0.find(digest) }) { return FoundNode(node) }
         let bytes = try bytes(of: digest)
-        return .encoded(try TreeStore.reading(digest) { () throws(ObjectError) in try NodeItems(bytes) })
+        return try TreeStore.reading(digest) { () throws(ObjectError) in
+            let items = try NodeItems(bytes)
+            try items.requireOrder()
+            return .encoded(items)
+        }
     }
 
     private func bytes(of digest: Digest) throws(StoreError) -> [UInt8] {

@@ -59,7 +59,7 @@ extension StagingTree {
         guard let inode = node.backing, node.hasOwnBytes else { return }
         let file = RegisteredFile(backing: backing, inode: inode, keepsSetIDs: caller.uid == 0)
         let gone = knownBackings.withLock { $0.keep(file, for: node.id, halfCount: StagingTree.countMax) }
-        // Not for who waits for the lock.
+        // Many are not for who waits for the lock.
         if gone.count > 1 { letGoLater([gone]) }
     }
 

@@ -37,9 +37,9 @@ final class VersionIndex: Sendable {
 
         /// The same with one version more, which has its tags for itself.
         func adding(_ version: Version) -> Snapshot {
-            let given = Dictionary(uniqueKeysWithValues: version.tags.map { ($0, version.number) })
-            return Snapshot(
-                versions: versions + [Listed(version)], tags: tags.merging(given) { _, given in given })
+            var tags = tags
+            for tag in version.tags { tags[tag] = version.number }
+            return Snapshot(versions: versions + [Listed(version)], tags: tags)
         }
     }
 
@@ -81,11 +81,11 @@ final class VersionIndex: Sendable {
 
     /// To be called after every change of versions or tags.
     ///
-    /// - Parameter added: the version that was added, where nothing else has changed: all others need not be read again
-    ///   then.
+    /// - Parameter added: the version that was added, where nothing but it and its tags has changed: all others need
+    ///   not be read again then.
     func invalidate(added: Version? = nil) {
         state.withLock { state in
-            // Of two that were added at the same time the later one may come first, and there may be no parent any more.
+            // Of two that were added at the same time the later one may come first, and the parent may be gone.
             if let added, let current = state.current, added.manifest.parent == current.latest?.digest {
                 let next = current.adding(added)
                 state.current = next
@@ -97,11 +97,17 @@ final class VersionIndex: Sendable {
         }
     }
 
-    /// What was shown until now, to be compared with `now`, which is the only one shown from here on.
-    func takeShown(but now: Snapshot) -> [Snapshot] {
-        state.withLock { state in
-            defer { state.shown = [now] }
-            return state.shown
+    /// What is to be shown from here on, and what was shown until now, to be compared with it.
+    func takeShown() throws(VFSError) -> (before: [Snapshot], now: Snapshot) {
+        while true {
+            _ = try snapshot()
+            let taken = state.withLock { state -> (before: [Snapshot], now: Snapshot)? in
+                // Changed again meanwhile.
+                guard let now = state.current else { return nil }
+                defer { state.shown = [now] }
+                return (state.shown, now)
+            }
+            if let taken { return taken }
         }
     }
 }

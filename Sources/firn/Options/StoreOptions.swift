@@ -19,8 +19,8 @@ struct StoreOptions: ParsableArguments {
     /// Opens the store to read what is sealed, beside a daemon or without one.
     func openForReading() throws -> Store {
         let store = try Store.open(at: try location().path, .reading)
-        // Open until the process ends: to close what only reads saves nothing, and takes SQLite and Dispatch as long as a
-        // small command does.
+        // Open until the process ends: to close what only reads saves nothing, and takes SQLite and Dispatch as long as
+        // a small command does.
         _ = Unmanaged.passRetained(store)
         return store
     }

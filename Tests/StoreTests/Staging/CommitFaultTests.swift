@@ -197,6 +197,31 @@ import Testing
         try expectVersion(try fixture.commit(), of: fixture)
     }
 
+    @Test func `a small file that changes just before it is hashed has the attributes of that moment`() throws
+    {
+        let place = try fixture.write("new/changing", [1])
+        // As somebody does of whom the store is not told.
+        fixture.faults.once(at: Self.hashing) {
+            guard let file = try? Syscall.open(at: place.fd, place.path, O_WRONLY) else { return }
+            _ = try? [UInt8]([2, 3]).withUnsafeBytes { try Syscall.write(file.fd, $0, at: 0) }
+        }
+        let version = try fixture.commit()
+        #expect(try fixture.bytes("new/changing", of: version) == [2, 3])
+        #expect(try fixture.entries(of: version)["new/changing"]?.size == 2)
+        #expect(try fixture.store.verify().isClean)
+    }
+
+    @Test func `a swap that cannot be made durable stops changes until a restart has finished it`() throws {
+        fixture.faults.fail(at: FaultPoint(.sync, in: "syncSwap(_:)"), with: .ioError)
+        let version = try fixture.commit()
+        fixture.faults.clear()
+        #expect(code { try fixture.commit() } == .damaged)
+        try fixture.reopen()
+        try expectVersion(version, of: fixture)
+        try fixture.write("more", [8])
+        #expect(try fixture.commit().number > version.number)
+    }
+
     @Test func `a file that changes while it is hashed is hashed again`() throws {
         // A small one is hashed in passing.
         let size = 300_000
