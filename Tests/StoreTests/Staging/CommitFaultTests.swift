@@ -211,6 +211,21 @@ import Testing
         #expect(try fixture.store.verify().isClean)
     }
 
+    @Test func `a file that is looked at under another name that it has by now is left to the seal`() throws {
+        let place = try fixture.write("new/leased", [1])
+        let status = try Syscall.stat(at: place.fd, place.path)
+        // As the other thread does. Who breaks a lease has its holder sent SIGIO.
+        signal(SIGIO, SIG_IGN)
+        let (setLease, unlock): (Int32, Int32) = (1024, Int32(F_UNLCK))
+        let other = try Syscall.open(at: place.fd, place.path, O_RDONLY)
+        #expect(fcntl(other.fd, setLease, Int32(F_WRLCK)) == 0)
+        try Prehash.run([(place, status)], fixture.workspace, progress: .none)
+        #expect(fixture.workspace.digests.digest(of: status) == nil)
+        #expect(fcntl(other.fd, setLease, unlock) == 0)
+        withExtendedLifetime(other) {}
+        #expect(try fixture.bytes("new/leased", of: try fixture.commit()) == [1])
+    }
+
     @Test func `a swap that cannot be made durable stops changes until a restart has finished it`() throws {
         fixture.faults.fail(at: FaultPoint(.sync, in: "syncSwap(_:)"), with: .ioError)
         let version = try fixture.commit()
