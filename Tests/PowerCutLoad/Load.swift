@@ -94,19 +94,10 @@ final class Load {
         let staged = try fixture.stagedContents()
         let sealed = try fixture.stagedContents(skipping: skipped)
         let number = (expectation.versions.keys.max() ?? 0) + 1
-        say("commit \(message)") {
-            $0.mayAppear = [number: sealed]
-            $0.stagingIfAppeared = staged
-        }
+        sayCommitting(number, as: sealed, staged, "commit \(message)")
         let version = try fixture.commit(message, configure)
         guard version.number.value == number else { throw Errno.invalidArgument }
-        say("committed \(message)") {
-            $0.mayAppear = [:]
-            $0.stagingIfAppeared = nil
-            $0.versions[number] = sealed
-            $0.staging = [staged]
-            $0.paths = [:]
-        }
+        sayCommitted(number, as: sealed, staged, "committed \(message)")
     }
 
     /// A commit during which a program goes on as soon as it can: the new staging has been put in place, which is not
@@ -114,14 +105,12 @@ final class Load {
     func commit(_ message: String, meanwhile path: TreePath) throws {
         let staged = try fixture.stagedContents()
         let number = (expectation.versions.keys.max() ?? 0) + 1
-        say("commit \(message)") {
-            $0.mayAppear = [number: staged]
-            $0.stagingIfAppeared = staged
-        }
+        sayCommitting(number, as: staged, staged, "commit \(message)")
         let failure = Lock<(any Error)?>(Errno.noSuchFileOrDirectory)
+        // The point is reached on this thread, inside the call below.
         nonisolated(unsafe) let load = self
         fixture.faults.once(at: FaultPoint(.sync, in: "syncSwap(_:)")) {
-            load.saySealed(number, as: staged, in: message)
+            load.sayCommitted(number, as: staged, staged, "committed \(message)")
             do {
                 try load.stage { try $0.write(path, load.bytes(3000)) }
                 try load.sync(path)
@@ -132,11 +121,19 @@ final class Load {
         if let error = failure.withLock({ $0 }) { throw error }
     }
 
-    private func saySealed(_ number: Int64, as staged: String, in message: String) {
-        say("committed \(message)") {
+    /// Until it has an answer a commit may have made its version or not.
+    private func sayCommitting(_ number: Int64, as sealed: String, _ staged: String, _ phase: String) {
+        say(phase) {
+            $0.mayAppear = [number: sealed]
+            $0.stagingIfAppeared = staged
+        }
+    }
+
+    private func sayCommitted(_ number: Int64, as sealed: String, _ staged: String, _ phase: String) {
+        say(phase) {
             $0.mayAppear = [:]
             $0.stagingIfAppeared = nil
-            $0.versions[number] = staged
+            $0.versions[number] = sealed
             $0.staging = [staged]
             $0.paths = [:]
         }
@@ -146,21 +143,12 @@ final class Load {
     func commitWithoutSwap(_ message: String) throws {
         let staged = try fixture.stagedContents()
         let number = (expectation.versions.keys.max() ?? 0) + 1
-        say("interrupted commit \(message)") {
-            $0.mayAppear = [number: staged]
-            $0.stagingIfAppeared = staged
-        }
+        sayCommitting(number, as: staged, staged, "interrupted commit \(message)")
         fixture.faults.fail(at: FaultPoint(.exchange, in: "swapToNext(_:syncs:)"), with: .ioError)
         if (try? fixture.commit(message)) != nil { throw Errno.invalidArgument }
         fixture.faults.clear()
         guard try fixture.store.latest()?.number.value == number else { throw Errno.invalidArgument }
-        say("stored \(message)") {
-            $0.mayAppear = [:]
-            $0.stagingIfAppeared = nil
-            $0.versions[number] = staged
-            $0.staging = [staged]
-            $0.paths = [:]
-        }
+        sayCommitted(number, as: staged, staged, "stored \(message)")
         try reopen()
     }
 

@@ -133,7 +133,8 @@ What the rows mean:
   directory. *staged* files are not in any version yet.
 - *git status*: the second after the archive was unpacked; the archive holds the repository as well.
 - *commit*: the whole run of `firn commit`, from its start to its end; *beside its start and end*: without what
-  `firn --version` takes; *by .firn/commit*: a program that is running already writes to that file, and its `close` returns. *pause*: the part in which programs that write to `staging/` wait.
+  `firn --version` takes; *by .firn/commit*: a program that is running already writes to that file, and its `close`
+  returns. *pause*: the part in which programs that write to `staging/` wait.
 - *hashed before*: `firn status` said that nothing was waiting, and the daemon was idle. *not hashed before*:
   committed as soon as the last file was closed, its bytes synced.
 - *cost of a file*: its target is 1.2 times that of the smallest commit.
