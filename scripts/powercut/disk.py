@@ -34,7 +34,19 @@ def mount(device, place, filesystem):
         # It remembers the devices it has seen by the filesystem's id, and all images have the same.
         subprocess.run(["btrfs", "device", "scan", "--forget"], check=False,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    run("mount", "-t", filesystem, device, place)
+    # Without --rw it would be mounted read-only where the device cannot be written to.
+    run("mount", "--rw", "-t", filesystem, device, place)
+
+
+def is_read_only(place):
+    """Whether it became so after an error."""
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+
+
+def last_words():
+    """What the kernel said last."""
+    words = subprocess.run(["dmesg"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return " / ".join(words.splitlines()[-8:])
 
 
 def unmount(place):

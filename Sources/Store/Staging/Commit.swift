@@ -132,9 +132,6 @@ private struct Sealing {
     let workspace: Workspace
     let request: CommitRequest
 
-    /// Up to this many new objects are synced one by one; more are synced with their whole filesystem.
-    static let fileSyncCountMax = 64
-
     init(_ store: Store, _ workspace: Workspace, _ request: CommitRequest) {
         self.store = store
         self.workspace = workspace
@@ -306,12 +303,15 @@ private struct Sealing {
 }
 
 extension Store {
+    /// Up to this many new objects are synced one by one; more are synced with their whole filesystem.
+    static let fileSyncCountMax = 64
+
     /// Makes new objects durable that the catalog is about to name.
     ///
     /// - Parameter isWhole: `next/` has directories of its own, too.
     func sync(_ added: [Digest], isWhole: Bool = false) throws(StoreError) {
         if added.isEmpty, !isWhole { return }
-        if isWhole || added.count > Sealing.fileSyncCountMax { return try syncFilesystem() }
+        if isWhole || added.count > Store.fileSyncCountMax { return try syncFilesystem() }
         do throws(StoreError) {
             try Parallel.forEach(added, width: 4) { digest throws(StoreError) in
                 let object = try blobs.open(digest)

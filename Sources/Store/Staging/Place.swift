@@ -106,8 +106,17 @@ extension Workspace {
     func openForReading(_ place: Place) throws(StoreError) -> Descriptor {
         try system("open", place.display) { () throws(Errno) in
             try place.whateverMode { () throws(Errno) in
-                // Not to wait for a fifo's writer, where a fifo has taken the file's place.
-                try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+                do throws(Errno) {
+                    // Not to wait for a fifo's writer, where a fifo has taken the file's place.
+                    return try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+                } catch {
+                    // Another thread has a lease on the file for a moment, to ask for its users.
+                    guard error == .wouldBlock else { throw error }
+                }
+                let file = try Syscall.openAsHandle(place)
+                let type = try Syscall.stat(file.fd).st_mode & S_IFMT
+                guard type == S_IFREG else { throw .noSuchAddressOrDevice }
+                return try Syscall.reopenForReading(file)
             }
         }
     }

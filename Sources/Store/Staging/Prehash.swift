@@ -23,11 +23,10 @@ enum Prehash {
     }
 
     /// What opening or reading a file says that is gone, or a whiteout, socket, symlink or directory by now, or
-    /// whose directory is something else. Or another file, which was renamed to here and which another thread, that knows
-    /// it by its old name, is asking for its users: it holds a lease on it.
+    /// whose directory is something else.
     static let replacedFileErrors: Set<Errno> = [
         .noSuchFileOrDirectory, .noSuchAddressOrDevice, .tooManySymbolicLinkLevels, .isDirectory,
-        .notDirectory, .wouldBlock,
+        .notDirectory,
     ]
 
     /// Hashes one file and keeps the digest under what the file was before and, unchanged, after. Where it could

@@ -73,7 +73,7 @@ struct SealPreparation {
         let width = linked.count < SealPreparation.addedAtOnceMax ? 1 : Addition.allCases.count
         try Parallel.forEach(Addition.allCases, width: width) { [store] addition throws(StoreError) in
             switch addition {
-            case .names: try store.sync(Array(linked.keys))
+            case .names: try store.sync(SealPreparation.durable(linked, in: store))
             case .nodes:
                 let kept = try SealPreparation.keep(nodes, deltas, in: store)
                 stored.withLock { $0 = kept }
@@ -86,6 +86,19 @@ struct SealPreparation {
         }
         (totals, newBlobs) = sum.withLock { $0 }
         self.stored = stored.withLock { $0 }
+    }
+
+    /// The names that are to be made durable: one that another file has got, which may be a FIFO or a whiteout and must not
+    /// be opened, is taken back by ``finish()``.
+    private static func durable(_ linked: [Digest: UInt64], in store: Store) throws(StoreError) -> [Digest] {
+        // So many are not opened.
+        if linked.count > Store.fileSyncCountMax { return Array(linked.keys) }
+        var names: [Digest] = []
+        for (digest, inode) in linked {
+            let status = try store.blobs.status(digest)
+            if let status, UInt64(status.st_ino) == inode { names.append(digest) }
+        }
+        return names
     }
 
     /// Stores tree nodes ahead, if they are so many that it would take long while changes are held up. Where no version
