@@ -9,7 +9,7 @@ func copiedUpFiles(_ load: Load) throws {
     let fileSystem = try FileSystem(
         store: load.fixture.store, workspace: load.fixture.workspace,
         control: ControlFiles(
-            status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: { _, _, _ in .done },
+            store: { [] }, status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: { _, _, _ in .done },
             commitWasCutShort: {}),
         owner: Owner(uid: 0, gid: 0), started: load.fixture.clock.now())
     let caller = Caller(uid: 0, gid: 0, pid: 0, umask: 0)

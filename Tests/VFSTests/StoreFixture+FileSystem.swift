@@ -17,7 +17,8 @@ extension StoreFixture {
         }
     ) throws -> FileSystem {
         let control = ControlFiles(
-            status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: commit, commitWasCutShort: {})
+            store: { [] }, status: { [] }, metrics: { [] }, lastCommit: { [] }, commit: commit,
+            commitWasCutShort: {})
         return try FileSystem(
             store: store, workspace: workspace, control: control, owner: Owner(uid: 0, gid: 0),
             started: clock.now(), record: record)

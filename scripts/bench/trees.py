@@ -136,5 +136,7 @@ def tool(rig, sizes):
     yield Row("firn --version", "ms", rig.median(lambda: rig.seconds("--version") * 1e3), target=at_most(30))
     log = rig.median(lambda: rig.seconds("log", "--store", rig.store) * 1e3)
     yield Row(f"firn log of {human(sizes.versions)} versions", "ms", log, target=at_most(30))
+    log = rig.median(lambda: rig.seconds("log", "--store", rig.mount_point) * 1e3)
+    yield Row(f"firn log of {human(sizes.versions)} versions, by the mount", "ms", log, target=at_most(30))
     floor = rig.median(lambda: command_seconds("/bin/true") * 1e3)
     yield Row("floor: start of a program that does nothing", "ms", native=floor)

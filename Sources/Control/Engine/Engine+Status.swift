@@ -33,8 +33,15 @@ extension Engine {
             })
     }
 
+    /// Which store this is, as a JSON document with a newline at its end: what `.firn/store` shows, by which the tool
+    /// finds the store of a mount.
+    public func storeJSON() -> [UInt8] {
+        let document: JSONValue = ["store": .string(storePath), "store_id": .string(store.format.id)]
+        return Array((document.indented + "\n").utf8)
+    }
+
     /// ``status`` as a JSON document with a newline at its end: what `.firn/status` shows. A store that cannot
-    /// be read shows the error instead, beside the path by which the tool finds it.
+    /// be read shows the error instead.
     public func statusJSON() -> [UInt8] {
         let document: JSONValue
         do throws(StoreError) { document = try status(listsChanges: false) } catch {

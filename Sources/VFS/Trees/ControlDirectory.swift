@@ -4,6 +4,8 @@ internal import SystemPackage
 
 /// What the files of `.firn/` say and do. The mount only carries bytes; whoever made it gives them meaning.
 public struct ControlFiles: Sendable {
+    /// `store`: JSON that says whose mount this is, and costs nothing to make, unlike the status.
+    public var store: @Sendable () -> [UInt8]
     /// `status`: JSON.
     public var status: @Sendable () -> [UInt8]
     /// `metrics`: Prometheus text.
@@ -19,12 +21,13 @@ public struct ControlFiles: Sendable {
     public var commitWasCutShort: @Sendable () -> Void
 
     public init(
-        status: @escaping @Sendable () -> [UInt8], metrics: @escaping @Sendable () -> [UInt8],
-        lastCommit: @escaping @Sendable () -> [UInt8],
+        store: @escaping @Sendable () -> [UInt8], status: @escaping @Sendable () -> [UInt8],
+        metrics: @escaping @Sendable () -> [UInt8], lastCommit: @escaping @Sendable () -> [UInt8],
         commit: @escaping @Sendable ([UInt8], Caller, () -> UInt64?) -> ControlWrite,
         commitWasCutShort: @escaping @Sendable () -> Void
     ) {
         self.commitWasCutShort = commitWasCutShort
+        self.store = store
         self.status = status
         self.metrics = metrics
         self.lastCommit = lastCommit
@@ -58,13 +61,14 @@ final class ControlDirectory: Node, @unchecked Sendable {
 
     private static let names: [FileName] = [
         FileName(literal: "commit"), FileName(literal: "last-commit"), FileName(literal: "metrics"),
-        FileName(literal: "status"),
+        FileName(literal: "status"), FileName(literal: "store"),
     ]
 
     override func child(_ name: FileName) throws(VFSError) -> Node? {
         let inode = InodeNumber.sealed(name, in: self.inode)
         let content: ControlFile.Content
         switch name.display {
+        case "store": content = .text(files.store)
         case "status": content = .text(files.status)
         case "metrics": content = .text(files.metrics)
         case "last-commit": content = .text(files.lastCommit)

@@ -212,7 +212,8 @@ final class Daemon: Sendable {
 
     private static func controlFiles(_ mount: MountReference) -> ControlFiles {
         ControlFiles(
-            status: { mount.engine?.statusJSON() ?? [] }, metrics: { mount.engine?.metricsText() ?? [] },
+            store: { mount.engine?.storeJSON() ?? [] }, status: { mount.engine?.statusJSON() ?? [] },
+            metrics: { mount.engine?.metricsText() ?? [] },
             lastCommit: { mount.engine?.lastCommitJSON() ?? [] },
             commit: { bytes, caller, begin in
                 guard let engine = mount.engine else { return .incomplete }

@@ -67,19 +67,27 @@ struct StoreLocation {
         }
     }
 
-    /// nil where there is no `.firn/status` at `path`.
+    /// nil where there is no mount at `path`.
     private static func mount(at path: String) throws(StoreError) -> StoreLocation? {
         let bytes: [UInt8]
-        do throws(Errno) { bytes = try SmallFile.read(path + "/.firn/status") } catch {
+        do throws(Errno) { bytes = try identity(ofMountAt: path) } catch {
             if error == .socketNotConnected { try requireLive(path) }
             return nil
         }
-        guard let status = try? JSONParser.parse(bytes), let store = status["store"].string else {
+        guard let document = try? JSONParser.parse(bytes), let store = document["store"].string else {
             throw StoreError(
-                .invalidInput, "the mount's status cannot be read", subject: "\(path)/.firn/status",
+                .invalidInput, "the mount does not say which store it shows", subject: "\(path)/.firn/store",
                 hint: "name the store with --store")
         }
         return StoreLocation(path: store, mountpoint: path)
+    }
+
+    private static func identity(ofMountAt path: String) throws(Errno) -> [UInt8] {
+        do throws(Errno) { return try SmallFile.read(path + "/.firn/store") } catch {
+            guard error == .noSuchFileOrDirectory else { throw error }
+            // A daemon of release 0.1 that is still running says it here, beside what costs it more.
+            return try SmallFile.read(path + "/.firn/status")
+        }
     }
 
     /// - Throws: ``StoreError`` that says how to mount anew, where a mount has lost its daemon.

@@ -31,10 +31,11 @@ struct ControlFilesTests {
     func `status is JSON, metrics are Prometheus text, and neither can be written`() throws {
         try MountedStore.with { mount in
             let names = try mount.names(".firn")
-            #expect(names == ["commit", "last-commit", "metrics", "status"])
+            #expect(names == ["commit", "last-commit", "metrics", "status", "store"])
             #expect(try document(mount, "status").store == mount.store)
+            #expect(try document(mount, "store").store == mount.store)
             #expect(try text(mount, "metrics").contains("# TYPE firn_"))
-            for name in ["status", "metrics", "last-commit"] {
+            for name in ["store", "status", "metrics", "last-commit"] {
                 #expect(failure { () throws(Errno) in _ = try mount.open(".firn/\(name)", O_WRONLY) } != nil)
             }
             #expect(failure { () throws(Errno) in try mount.write(".firn/new", "") } == .readOnlyFileSystem)
