@@ -76,6 +76,23 @@ import Testing
         #expect(try tool.run("log", "--store", "nowhere").errors.contains("there is no store here"))
     }
 
+    @Test(arguments: ["store", "status"])
+    func `a mount says which store it shows, one of release 0.1 in its status`(name: String) throws {
+        let tool = try makeStore()
+        // Files do: what answers is the mount's affair.
+        try write("mnt/.firn/\(name)", #"{"store": "\#(directory.appending("store"))", "mount": null}"#)
+        try write("mnt/staging/d/f", "")
+        let inside = Tool(directory: directory.appending("mnt/staging/d"))
+        for outcome in [try inside.run("log"), try Tool().run("log", "--store", directory.appending("mnt"))] {
+            #expect(outcome.status == 0)
+            #expect(try outcome.output == tool.run("log").output)
+        }
+        try write("mnt/.firn/\(name)", "{}")
+        let refused = try inside.run("log")
+        #expect(refused.status != 0)
+        #expect(refused.errors.contains("--store"))
+    }
+
     @Test func `a store of a newer format is left alone`() throws {
         try tool.run("init", "store")
         try write("store/firn.json", #"{"format": 99, "id": "x", "created": "2026-11-20T00:00:00Z"}"#)

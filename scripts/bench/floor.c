@@ -5,7 +5,7 @@
 //
 // It speaks to the kernel without libfuse, answers a request by one call into SOURCE or by none, has the kernel keep
 // everything for ever, and has reads and writes go past it. It is no filesystem to be used: two names of one file are two
-// files, attributes cannot be changed, nothing is renamed, and no file has extended attributes, though it could have.
+// files, attributes cannot be changed, nothing is renamed, and no file has extended attributes.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -205,7 +205,7 @@ static void serve(int to, char *buffer) {
     }
     case FUSE_GETXATTR: {
         // Before it lets a program write to a file the kernel asks whether the file has capabilities, of every filesystem
-        // that does not do without extended attributes altogether. Others are not asked for twice by ls.
+        // that may have extended attributes. EOPNOTSUPP has ls ask for others once, and not for each file.
         const char *attribute = (const char *)((const struct fuse_getxattr_in *)body + 1);
         int error = strcmp(attribute, "security.capability") == 0 ? ENODATA : EOPNOTSUPP;
         return reply(to, in->unique, -error, NULL, 0);

@@ -38,13 +38,8 @@ def mount(device, place, filesystem):
     run("mount", "--rw", "-t", filesystem, device, place)
 
 
-def is_read_only(place):
-    """Whether it became so after an error."""
-    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
-
-
 def last_words():
-    """What the kernel said last."""
+    """What the kernel said last: of a filesystem that it found damaged, for instance, and does not write to any more."""
     words = subprocess.run(["dmesg"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
     return " / ".join(words.splitlines()[-8:])
 

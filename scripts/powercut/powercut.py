@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from check import Check
-from disk import DISK_BYTES, Replay, RecordedDisk, is_read_only, last_words, mounted_image
+from disk import DISK_BYTES, Replay, RecordedDisk, last_words, mounted_image
 from load import Load
 
 FILESYSTEMS = ["ext4", "xfs", "btrfs"]
@@ -54,10 +54,13 @@ def run_round(options, work, filesystem, seed, tally):
     tally["flushes"] += replay.flush_count
     tally["commits"] += len(load.listings)
     for capture in replay.captures(options.captures, generator):
-        with mounted_image(work, capture.image, filesystem) as place:
-            problems = Check(options.firn, work, place, capture.marks, load.listings).run()
-            if problems and is_read_only(place):
-                problems.append(f"the filesystem is read-only now; the kernel said: {last_words()}")
+        try:
+            with mounted_image(work, capture.image, filesystem) as place:
+                problems = Check(options.firn, work, place, capture.marks, load.listings).run()
+        except subprocess.CalledProcessError as error:
+            problems = [f"the disk cannot be mounted: {error}"]
+        if problems:
+            problems.append(f"the kernel said last: {last_words()}")
         tally["captures"][filesystem] += 1
         tally["kinds"][capture.kind] = tally["kinds"].get(capture.kind, 0) + 1
         if problems:

@@ -10,10 +10,7 @@ enum BackingFlags {
 
     /// As far as the backing filesystem has them: what counts is in the mark.
     static func set(_ flags: FileFlags, on place: Place) {
-        let file = try? place.whateverMode { () throws(Errno) in
-            try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-        }
-        if let file { set(flags, on: file) }
+        if let file = try? place.openWhateverMode() { set(flags, on: file) }
     }
 
     /// The same of an open file.

@@ -51,7 +51,8 @@ extension Workspace {
         let entries = try system("list", directory.display) { () throws(Errno) in
             try Syscall.entries(at: directory.fd, directory.path)
         }
-        for entry in entries where entry.kind == .directory || entry.kind == .file {
+        // Of every kind: what took a file's place at that moment may have got the name.
+        for entry in entries {
             let place = try directory.child(entry.name)
             if entry.kind == .directory {
                 pending.append(place)

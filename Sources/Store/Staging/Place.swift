@@ -80,6 +80,24 @@ public struct Place: Sendable {
         return try Place.modes.withLock { _ throws(Errno) in try allowing(bits, call) }
     }
 
+    /// Opens the file or directory here for reading, whatever its mode. Waits where somebody has a lease on it: another
+    /// thread for the moment in which it asks for the file's users, or another program until the kernel takes it away.
+    func openWhateverMode(function: StaticString = #function) throws(Errno) -> Descriptor {
+        try whateverMode { () throws(Errno) in
+            do throws(Errno) {
+                // Not to wait for a FIFO's writer, where one has taken the file's place.
+                return try Syscall.open(at: fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, function: function)
+            } catch {
+                // There is a lease on it.
+                guard error == .wouldBlock else { throw error }
+            }
+            let file = try Syscall.openAsHandle(self)
+            let type = try Syscall.stat(file.fd).st_mode & S_IFMT
+            guard type == S_IFREG else { throw .noSuchAddressOrDevice }
+            return try Syscall.reopenForReading(file)
+        }
+    }
+
     /// One mode at a time is another for a moment. The lock is a leaf.
     private static let modes = Lock(())
 
@@ -87,11 +105,9 @@ public struct Place: Sendable {
     {
         let status = try Syscall.stat(at: fd, path)
         let type = status.st_mode & S_IFMT
-        // A whiteout has taken the file's place. Root, who may open it, is told so.
-        if type == S_IFCHR { throw .noSuchAddressOrDevice }
-        guard type == S_IFREG || type == S_IFDIR, status.st_mode & bits != bits else {
-            throw .permissionDenied
-        }
+        // A whiteout or a FIFO has taken the file's place. Root, who may open it, is told so.
+        guard type == S_IFREG || type == S_IFDIR else { throw .noSuchAddressOrDevice }
+        guard status.st_mode & bits != bits else { throw .permissionDenied }
         try Syscall.changeMode(at: fd, path, status.st_mode & 0o7777 | bits)
         let result: Swift.Result<Result, Errno>
         do throws(Errno) { result = .success(try call()) } catch { result = .failure(error) }
@@ -101,23 +117,14 @@ public struct Place: Sendable {
 }
 
 extension Workspace {
-    /// Opens a staged file to read its bytes, whatever its mode: an ordinary user's own file may deny even its
-    /// owner.
+    /// Opens a staged file to read its bytes, as ``Place/openWhateverMode(function:)`` does.
+    ///
+    /// - Throws: ``StoreError`` with `ENXIO` where something that is no plain file has taken its place.
     func openForReading(_ place: Place) throws(StoreError) -> Descriptor {
         try system("open", place.display) { () throws(Errno) in
-            try place.whateverMode { () throws(Errno) in
-                do throws(Errno) {
-                    // Not to wait for a fifo's writer, where a fifo has taken the file's place.
-                    return try Syscall.open(at: place.fd, place.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-                } catch {
-                    // Another thread has a lease on the file for a moment, to ask for its users.
-                    guard error == .wouldBlock else { throw error }
-                }
-                let file = try Syscall.openAsHandle(place)
-                let type = try Syscall.stat(file.fd).st_mode & S_IFMT
-                guard type == S_IFREG else { throw .noSuchAddressOrDevice }
-                return try Syscall.reopenForReading(file)
-            }
+            let file = try place.openWhateverMode()
+            guard try Syscall.stat(file.fd).st_mode & S_IFMT == S_IFREG else { throw .noSuchAddressOrDevice }
+            return file
         }
     }
 }

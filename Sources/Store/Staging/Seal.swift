@@ -166,7 +166,11 @@ struct SealWalk: Sendable {
                 isUnchanged: part.entry != nil)
         }
         let names = try system("list", place.display) { () throws(Errno) in
-            try Syscall.names(at: here.fd, here.path)
+            // Ahead, another directory may have got its name since it was found.
+            if isAhead, try Syscall.stat(at: here.fd, here.path).st_ino != found.status.st_ino {
+                throw .noSuchFileOrDirectory
+            }
+            return try Syscall.names(at: here.fd, here.path)
         }
         return Level(
             found: found, place: place, here: here, path: path, directory: directory, keptBefore: kept.count,

@@ -73,7 +73,7 @@ struct SealPreparation {
         let width = linked.count < SealPreparation.addedAtOnceMax ? 1 : Addition.allCases.count
         try Parallel.forEach(Addition.allCases, width: width) { [store] addition throws(StoreError) in
             switch addition {
-            case .names: try store.sync(SealPreparation.durable(linked, in: store))
+            case .names: try store.sync(SealPreparation.namesToSync(linked, in: store))
             case .nodes:
                 let kept = try SealPreparation.keep(nodes, deltas, in: store)
                 stored.withLock { $0 = kept }
@@ -88,15 +88,18 @@ struct SealPreparation {
         self.stored = stored.withLock { $0 }
     }
 
-    /// The names that are to be made durable: one that another file has got, which may be a FIFO or a whiteout and must not
-    /// be opened, is taken back by ``finish()``.
-    private static func durable(_ linked: [Digest: UInt64], in store: Store) throws(StoreError) -> [Digest] {
+    /// The names that are to be made durable. Not one that a FIFO or a whiteout has got, which must not be opened: the
+    /// change of names in its directory is noted before the gate closes, so ``finish()`` takes that one back.
+    private static func namesToSync(
+        _ linked: [Digest: UInt64], in store: Store
+    ) throws(StoreError) -> [Digest] {
         // So many are not opened.
         if linked.count > Store.fileSyncCountMax { return Array(linked.keys) }
         var names: [Digest] = []
-        for (digest, inode) in linked {
-            let status = try store.blobs.status(digest)
-            if let status, UInt64(status.st_ino) == inode { names.append(digest) }
+        for digest in linked.keys {
+            // One that is missing is for the sync to complain of.
+            if let status = try store.blobs.status(digest), status.st_mode & S_IFMT != S_IFREG { continue }
+            names.append(digest)
         }
         return names
     }
@@ -143,7 +146,10 @@ struct SealPreparation {
         let given = Lock([Digest: UInt64]())
         defer { linked = given.withLock { $0 } }
         try Parallel.forEach(gifts) { [store, workspace] gifts throws(StoreError) in
-            guard let directory = try? gifts.directory.opened() else {
+            guard let directory = try? gifts.directory.opened(),
+                // What moves a directory is a change of those that hold it, and not of itself.
+                let status = try? Syscall.stat(directory.fd), UInt64(status.st_ino) == gifts.inode
+            else {
                 // It has another name by now, or none, or cannot be opened just now: the seal looks at it again.
                 return workspace.tracker.changed(gifts.inode)
             }
@@ -179,7 +185,10 @@ struct SealPreparation {
         // A change is noted when it has been made, so another file may have that name for a moment longer. ``finish()``
         // takes it back then.
         if !workspace.tracker.wasChanged(file.inode, gifts.inode) { return true }
-        if let status = try store.blobs.status(file.digest), UInt64(status.st_ino) == file.inode {
+        // Something else may have been made under the number of one that is gone.
+        if let status = try store.blobs.status(file.digest), UInt64(status.st_ino) == file.inode,
+            status.st_mode & S_IFMT == S_IFREG
+        {
             return true
         }
         _ = try store.blobs.remove(file.digest)

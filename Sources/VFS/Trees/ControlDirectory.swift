@@ -4,7 +4,7 @@ internal import SystemPackage
 
 /// What the files of `.firn/` say and do. The mount only carries bytes; whoever made it gives them meaning.
 public struct ControlFiles: Sendable {
-    /// `store`: JSON that says whose mount this is, and costs nothing to make, unlike the status.
+    /// `store`: JSON that says which store this shows, and costs nothing to make, unlike the status.
     public var store: @Sendable () -> [UInt8]
     /// `status`: JSON.
     public var status: @Sendable () -> [UInt8]

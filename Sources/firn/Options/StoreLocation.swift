@@ -76,7 +76,7 @@ struct StoreLocation {
         }
         guard let document = try? JSONParser.parse(bytes), let store = document["store"].string else {
             throw StoreError(
-                .invalidInput, "the mount does not say which store it shows", subject: "\(path)/.firn/store",
+                .invalidInput, "the mount does not say which store it shows", subject: path,
                 hint: "name the store with --store")
         }
         return StoreLocation(path: store, mountpoint: path)

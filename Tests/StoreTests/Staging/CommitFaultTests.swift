@@ -220,40 +220,21 @@ import Testing
         // F_SETLEASE, which Glibc's module leaves out.
         let (setLease, unlock): (Int32, Int32) = (1024, Int32(F_UNLCK))
         let other = try Syscall.open(at: place.fd, place.path, O_RDONLY)
-        #expect(fcntl(other.fd, setLease, Int32(F_WRLCK)) == 0)
+        try #require(fcntl(other.fd, setLease, Int32(F_WRLCK)) == 0)
         let isOpen = Lock(false)
-        let opened = DispatchSemaphore(value: 0)
+        let (begun, opened) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         Thread.detachNewThread { [workspace = fixture.workspace] in
+            begun.signal()
             let file = try? workspace.openForReading(place)
             isOpen.withLock { $0 = file != nil }
             opened.signal()
         }
+        begun.wait()
         #expect(opened.wait(timeout: .now() + .milliseconds(100)) == .timedOut)
         #expect(fcntl(other.fd, setLease, unlock) == 0)
         #expect(opened.wait(timeout: .now() + .seconds(30)) == .success)
         #expect(isOpen.withLock { $0 })
         withExtendedLifetime(other) {}
-    }
-
-    /// A FIFO would have whoever opens it wait, a whiteout cannot be opened.
-    @Test(arguments: [S_IFIFO, S_IFCHR])
-    func `what is at a file's name while that is linked is in no version`(kind: mode_t) throws {
-        fixture.workspace.tracker.closed(openInode)
-        let place = try fixture.write("moving/from", [1, 2, 3])
-        let above = try fixture.upper("moving")
-        let directory = UInt64(try Syscall.stat(at: above.fd, above.path).st_ino)
-        let target = try above.child(FileName("to"))
-        fixture.faults.once(at: Self.linking) {
-            try? Syscall.rename(at: place.fd, place.path, to: target.fd, target.path)
-            try? Syscall.makeNode(at: place.fd, place.path, mode: kind, device: 0)
-        }
-        // It is told when it is done.
-        let syncing = FaultPoint(.sync, in: "sync(_:isWhole:)")
-        let tracker = fixture.workspace.tracker
-        fixture.faults.once(at: syncing) { tracker.changed(directory) }
-        let version = try fixture.commit()
-        #expect(try fixture.bytes("moving/to", of: version) == [1, 2, 3])
-        #expect(try fixture.store.verify().isClean)
     }
 
     @Test func `a swap that cannot be made durable stops changes until a restart has finished it`() throws {

@@ -169,6 +169,77 @@ import Testing
         prepared.undo()
     }
 
+    /// Between the look at the files and the first name that is given to one.
+    private static let linking = FaultPoint(.setAttribute, in: "mark(_:at:_:)")
+
+    /// Commits with a change that is made before the first name is given, and told of when the names are synced.
+    private func commit(
+        _ fixture: StoreFixture, noting changed: UInt64,
+        whileLinking change: @escaping @Sendable () throws -> Void
+    ) throws -> Version {
+        let outcome = Lock<Result<Void, any Error>?>(nil)
+        fixture.faults.once(at: Self.linking) {
+            let result = Result { try change() }
+            outcome.withLock { $0 = result }
+        }
+        let tracker = fixture.workspace.tracker
+        fixture.faults.once(at: FaultPoint(.sync, in: "sync(_:isWhole:)")) { tracker.changed(changed) }
+        let version = try fixture.commit()
+        try #require(outcome.withLock { $0 }).get()
+        return version
+    }
+
+    /// A FIFO would have whoever opens it wait, a whiteout cannot be opened.
+    @Test(.timeLimit(.minutes(1)), arguments: [S_IFIFO, S_IFCHR, S_IFLNK, S_IFSOCK], [false, true])
+    func `what has taken a file's place is not opened for it`(kind: mode_t, isGone: Bool) throws {
+        let fixture = try StoreFixture(["other": old, "moving/from": new])
+        let (place, above) = (try fixture.upper("moving/from"), try fixture.upper("moving"))
+        let target = try above.child(FileName("to"))
+        let version = try commit(fixture, noting: try inode(above)) {
+            // What is made then may get the number of one that is gone.
+            if isGone {
+                try Syscall.unlink(at: place.fd, place.path)
+            } else {
+                try Syscall.rename(at: place.fd, place.path, to: target.fd, target.path)
+            }
+            if kind == S_IFLNK {
+                try Syscall.makeSymlink(at: place.fd, place.path, target: RawPath("to"))
+            } else {
+                try Syscall.makeNode(at: place.fd, place.path, mode: kind | 0o644, device: 0)
+            }
+        }
+        #expect(try fixture.bytes("other", of: version) == old)
+        let entries = try fixture.entries(of: version)
+        #expect(entries["moving/from"]?.kind == (kind == S_IFCHR ? nil : EntryKind(mode: kind)))
+        if isGone {
+            #expect(try object(new, in: fixture) == nil)
+        } else {
+            #expect(try fixture.bytes("moving/to", of: version) == new)
+        }
+        #expect(try fixture.store.verify().isClean)
+    }
+
+    /// Nothing is told of the directory that moves.
+    @Test(arguments: [false, true])
+    func `a directory that takes another's place while names are given holds other files`(
+        isExchange: Bool
+    ) throws {
+        let fixture = try StoreFixture(["other": [1], "d/x": old, "f/x": new])
+        let (first, second) = (try fixture.upper("d"), try fixture.upper("f"))
+        let aside = try fixture.upper(.root).child(FileName("e"))
+        let version = try commit(fixture, noting: try inode(try fixture.upper(.root))) {
+            if isExchange {
+                try Syscall.rename(at: first.fd, first.path, to: second.fd, second.path, .exchange)
+            } else {
+                try Syscall.rename(at: first.fd, first.path, to: aside.fd, aside.path)
+                try Syscall.rename(at: second.fd, second.path, to: first.fd, first.path)
+            }
+        }
+        #expect(try fixture.bytes("d/x", of: version) == new)
+        #expect(try fixture.bytes(isExchange ? "f/x" : "e/x", of: version) == old)
+        #expect(try fixture.store.verify().isClean)
+    }
+
     @Test func `a file that was hashed in the background and written to since is sealed as it is`() throws {
         let fixture = try StoreFixture()
         let hashing = BackgroundHashing(fixture.workspace, delay: .milliseconds(1))
