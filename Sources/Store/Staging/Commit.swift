@@ -158,7 +158,9 @@ private struct Sealing {
         var linked: [Digest] = []
         let stored: (version: Version, mark: WorkspaceMark)
         do throws(StoreError) {
-            walk = SealWalk(workspace, store, request.openFiles, prepared: try prepared.finish())
+            let copies = store.lostWrites.mustCopy
+            let ahead = try prepared.finish(copies: copies)
+            walk = SealWalk(workspace, store, request.openFiles, copies: copies, prepared: ahead)
             stored = try sealUpToCommit(&walk, &prepared, &linked)
         } catch {
             undo(walk, &prepared, linked)
@@ -177,7 +179,7 @@ private struct Sealing {
         }
         try workspace.settle { () throws(StoreError) in try swapped(stored.version) }
         removeOldNames(of: walk.kept, in: rubbish)
-        if walk.kept.isEmpty { store.lostWrites.clear() }
+        if walk.copies, walk.kept.isEmpty { store.lostWrites.clear() }
         return Sealed(
             version: stored.version, changedCount: walk.changedCount, kept: walk.written,
             objects: linked + walk.copied, walk: walk, rubbish: rubbish)
@@ -235,6 +237,7 @@ private struct Sealing {
             } else {
                 try store.blobs.adopt(file.place, as: digest)
                 linked.append(digest)
+                try requireSame(file, as: digest)
             }
         }
         try store.sync(linked + walk.copied, isWhole: !walk.kept.isEmpty)
@@ -251,6 +254,12 @@ private struct Sealing {
             pins: request.pins)
         // A program's fsync may have failed meanwhile.
         try store.lostWrites.requireNone()
+        if store.lostWrites.mustCopy, !walk.copies {
+            throw StoreError(
+                .system(.noSpace),
+                "a sync failed while the version was made, so what is staged may not be on the disk",
+                subject: "staging", hint: "make room and commit again, which writes all of it anew")
+        }
         do throws(StoreError) { return (try store.catalog.commit(commit), mark) } catch {
             // The next start may find the version. Its objects must be there then, and as they are now: some
             // of them are files that are still staged.
@@ -275,6 +284,14 @@ private struct Sealing {
         // A disk that fails just now proves nothing.
         guard let found = try? other.lookAhead() else { return true }
         return found == root && other.numbering.changes == walk.numbering.changes
+    }
+
+    /// - Throws: ``StoreError`` where the object is not the file that was hashed: better no version than a wrong one.
+    private func requireSame(_ file: SealWalk.StagedFile, as digest: Digest) throws(StoreError) {
+        if let status = try store.blobs.status(digest), UInt64(status.st_ino) == file.inode { return }
+        throw StoreError(
+            .busy, "another file has taken its place while it was sealed", subject: file.place.display,
+            hint: "commit again")
     }
 
     /// Now, but never before the version that came before: a clock that was set back must not turn the order

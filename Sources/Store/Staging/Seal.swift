@@ -14,6 +14,9 @@ struct SealWalk: Sendable {
     let isAhead: Bool
     /// Whether what is known of files by their status is taken for granted.
     let trustsNotes: Bool
+    /// Whether all bytes become objects by being copied: see ``LostWrites``. They may be lost at any moment, so that is asked
+    /// once for all of them.
+    let copies: Bool
     var editor: TreeEditor
     /// Of a walk ahead: what it found. Of the one after it: what is taken over from there.
     var parts: [TreePath: SealPart]
@@ -62,10 +65,11 @@ struct SealWalk: Sendable {
 
     /// - Parameters:
     ///   - isAhead: whether the gate is open.
+    ///   - copies: whether bytes were lost before.
     ///   - prepared: what a walk ahead found, without what has changed since.
     init(
         _ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy, isAhead: Bool = false,
-        trustsNotes: Bool = true,
+        trustsNotes: Bool = true, copies: Bool = false,
         prepared: (editor: TreeEditor, parts: [TreePath: SealPart], totals: SealTotals?)? = nil
     ) {
         self.store = store
@@ -73,6 +77,7 @@ struct SealWalk: Sendable {
         self.openFiles = openFiles
         self.isAhead = isAhead
         self.trustsNotes = trustsNotes
+        self.copies = copies
         editor = prepared?.editor ?? TreeEditor(store.trees)
         parts = prepared?.parts ?? [:]
         sum = SealSum(prepared: prepared?.totals)
@@ -148,38 +153,6 @@ struct SealWalk: Sendable {
         return try numbering.directory(found, number)
     }
 
-    mutating func open(_ branch: Branch, depth: Int) throws(StoreError) -> Level {
-        let (found, place, path, directory) = (branch.found, branch.place, branch.path, branch.directory)
-        // Without a descriptor to spare it is found by the way there, and what is wrong with it shows then.
-        let here = depth < SealWalk.openDepthMax ? (try? place.opened()) ?? place : place
-        let status = DigestCache.Key(found.status)
-        if !isAhead, var part = parts[path], part.status == status, part.directory.number == directory.number
-        {
-            let names = part.directories
-            // They are counted and listed again.
-            part.count -= names.count
-            part.directories = []
-            numbering.takeOver(part.noted, in: directory.number)
-            return Level(
-                found: found, place: place, here: here, path: path, directory: directory,
-                keptBefore: kept.count, names: names, part: part, isTakenOver: true,
-                isUnchanged: part.entry != nil)
-        }
-        let names = try system("list", place.display) { () throws(Errno) in
-            // Ahead, another directory may have got its name since it was found.
-            if isAhead, try Syscall.stat(at: here.fd, here.path).st_ino != found.status.st_ino {
-                throw .noSuchFileOrDirectory
-            }
-            return try Syscall.names(at: here.fd, here.path)
-        }
-        return Level(
-            found: found, place: place, here: here, path: path, directory: directory, keptBefore: kept.count,
-            names: names, part: SealPart(place: place, status: status, directory: directory))
-    }
-
-    /// How deep in the tree directories are held open on the way to where the walk is.
-    private static let openDepthMax = 64
-
     /// - Returns: the directory's entry; nil where something was left out.
     mutating func close(_ level: inout Level) throws(StoreError) -> TreeEntry? {
         changedCount += level.part.count
@@ -250,7 +223,7 @@ struct SealWalk: Sendable {
             }
             let digest = try closedFile(found, at: place)
             level.part.referenced[digest] = size
-            if store.lostWrites.mustCopy {
+            if copies {
                 // There is a copy already.
             } else if use == .reading, size > 0, try copyForReaders(digest, size: size, at: place) {
                 let number = workspace.number(of: found, name, in: level.directory.number)
@@ -339,11 +312,11 @@ struct SealWalk: Sendable {
 
     private mutating func closedFile(_ found: UpperEntry, at place: Place) throws(StoreError) -> Digest {
         let inode = UInt64(found.status.st_ino)
-        if found.status.st_nlink == 1, !store.lostWrites.mustCopy, let known = digest(of: found) {
+        if found.status.st_nlink == 1, !copies, let known = digest(of: found) {
             return known
         }
         if let digest = digestByInode[inode] { return digest }
-        if store.lostWrites.mustCopy {
+        if copies {
             let digest = try ingest(try workspace.openForReading(place)).digest
             digestByInode[inode] = digest
             return digest

@@ -45,11 +45,7 @@ struct SealPreparation {
                 walk = SealWalk(workspace, store, .include, isAhead: true)
                 try walk.lookAhead()
             }
-            owners.reserveCapacity(walk.parts.values.reduce(0) { $0 + 1 + $1.inodes.count })
-            for (path, part) in walk.parts {
-                owners[part.inode] = path
-                for inode in part.inodes { owners[inode] = path }
-            }
+            findOwners()
             try deltas.add(walk.editor, store.catalog)
             known = try store.catalog.knownBlobs(walk.parts.values.flatMap(\.referenced.keys))
             try giveNames()
@@ -58,6 +54,19 @@ struct SealPreparation {
             undo()
             throw error
         }
+    }
+
+    /// What was renamed under the walk may be in two parts, of which a change of it would drop one: neither is kept.
+    private mutating func findOwners() {
+        owners.reserveCapacity(walk.parts.values.reduce(0) { $0 + 1 + $1.inodes.count })
+        var doubtful: Set<TreePath> = []
+        for (path, part) in walk.parts {
+            for inode in [part.inode] + part.inodes {
+                guard let other = owners.updateValue(path, forKey: inode), other != path else { continue }
+                doubtful.formUnion([path, other])
+            }
+        }
+        for path in doubtful { walk.parts[path] = nil }
     }
 
     private enum Addition: CaseIterable { case names, nodes, blobs }
@@ -197,12 +206,18 @@ struct SealPreparation {
 
     /// What the seal can take over. The gate must be closed: nothing changes any more.
     ///
+    /// - Parameter copies: whether the seal writes all bytes anew, so that it can take nothing over.
     /// - Returns: the totals are nil where some of the parts were dropped.
-    mutating func finish() throws(StoreError) -> (
+    mutating func finish(copies: Bool = false) throws(StoreError) -> (
         editor: TreeEditor, parts: [TreePath: SealPart], totals: SealTotals?
     ) {
         var parts = walk.parts
-        for inode in workspace.tracker.endWatch() {
+        let changed = workspace.tracker.endWatch()
+        if copies {
+            for digest in linked.keys { try takeBack(digest) }
+            return (walk.editor, [:], parts.isEmpty ? totals : nil)
+        }
+        for inode in changed {
             guard let path = owners[inode], let part = parts.removeValue(forKey: path) else { continue }
             for (_, digest, file) in part.files where linked[digest] == file.inode {
                 try takeBack(digest)

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Objects
+internal import SystemPackage
 
 // The way of a walk through the tree, and walks beside each other.
 extension SealWalk {
@@ -78,6 +79,42 @@ extension SealWalk {
             outer.take(entry)
             level = outer
         }
+    }
+
+    /// How deep in the tree directories are held open on the way to where the walk is.
+    private static let openDepthMax = 64
+
+    mutating func open(_ branch: Branch, depth: Int) throws(StoreError) -> Level {
+        let (found, place, path, directory) = (branch.found, branch.place, branch.path, branch.directory)
+        // Without a descriptor to spare it is found by the way there, and what is wrong with it shows then.
+        let opened = depth < SealWalk.openDepthMax ? try? place.opened() : nil
+        let here = opened ?? place
+        let status = DigestCache.Key(found.status)
+        if !isAhead, var part = parts[path], part.status == status, part.directory.number == directory.number
+        {
+            let names = part.directories
+            // They are counted and listed again.
+            part.count -= names.count
+            part.directories = []
+            numbering.takeOver(part.noted, in: directory.number)
+            return Level(
+                found: found, place: place, here: here, path: path, directory: directory,
+                keptBefore: kept.count, names: names, part: part, isTakenOver: true,
+                isUnchanged: part.entry != nil)
+        }
+        let names = try system("list", place.display) { () throws(Errno) in
+            // Ahead, another directory may have got its name since it was found.
+            if isAhead, try Syscall.stat(at: here.fd, here.path).st_ino != found.status.st_ino {
+                throw .noSuchFileOrDirectory
+            }
+            return try Syscall.names(at: here.fd, here.path)
+        }
+        var level = Level(
+            found: found, place: place, here: here, path: path, directory: directory, keptBefore: kept.count,
+            names: names, part: SealPart(place: place, status: status, directory: directory))
+        // What is found by a path, ahead, may be another directory's for a moment.
+        if isAhead, opened == nil { level.leaveOut() }
+        return level
     }
 
     /// The level of a directory to be walked next; nil where it is left out.

@@ -58,6 +58,8 @@ extension StagingTree {
     ///   - open: the file, open for writing.
     ///   - size: 0 if it is a reference: with no bytes it refers to none.
     func resize(_ node: StagingNode, _ open: Descriptor, to size: Int, by caller: Caller) throws(VFSError) {
+        // Also where it fails halfway.
+        defer { noteChange(of: node) }
         try clearSetIDs(open, by: caller)
         try called { () throws(Errno) in try Syscall.truncate(open.fd, to: size) }
         if node.reference == nil { return }

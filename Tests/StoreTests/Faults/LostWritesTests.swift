@@ -70,6 +70,31 @@ import Testing
         try fixture.commit()
     }
 
+    /// Where it had been asked whether bytes were lost before, and where not.
+    @Test(arguments: [false, true])
+    func `bytes that are lost while a version is made are sealed as copies`(isSealing: Bool) throws {
+        let staged = try inode("workspaces/main/upper/a")
+        let (faults, lostWrites) = (fixture.faults, fixture.store.lostWrites)
+        let marking = FaultPoint(.setAttribute, in: "mark(_:at:_:)")
+        // `next/` is marked before names are given, and again when it is known what it lies over.
+        faults.once(at: marking) {
+            let lose: @Sendable () -> Void = {
+                try? lostWrites.watching { () throws(Errno) in throw .noSpace }
+            }
+            if isSealing { faults.once(at: marking, lose) } else { lose() }
+        }
+        if isSealing {
+            #expect(code { try fixture.commit() } == .system(.noSpace))
+            #expect(try fixture.stagedBytes("a") == [1, 2, 3])
+        }
+        let version = try fixture.commit()
+        #expect(try fixture.bytes("a", of: version) == [1, 2, 3])
+        #expect(try object([1, 2, 3]) != staged)
+        #expect(try inode("unsynced") == nil)
+        #expect(fixture.faults.reached.contains(FaultPoint(.sync, in: "sync(directoriesOf:)")))
+        #expect(try fixture.store.verify().isClean)
+    }
+
     @Test func `files that stay open keep the mark until they are sealed themselves`() throws {
         fixture.faults.fail(at: FaultPoint(.syncFilesystem, in: "sync(_:isWhole:)"), with: .noSpace)
         let (inode, tracker) = (try #require(try inode("workspaces/main/upper/a")), fixture.workspace.tracker)

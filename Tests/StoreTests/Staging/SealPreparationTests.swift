@@ -240,6 +240,101 @@ import Testing
         #expect(try fixture.store.verify().isClean)
     }
 
+    /// Prepares a seal, with a change that is made when a directory is opened or listed for the `count`th time.
+    private func prepare(
+        _ fixture: StoreFixture, at point: FaultPoint, _ count: Int,
+        _ change: @escaping @Sendable () throws -> Void
+    ) throws -> SealPreparation {
+        let outcome = Lock<Result<Void, any Error>?>(nil)
+        let faults = fixture.faults
+        @Sendable func wait(_ count: Int) {
+            faults.once(at: point) {
+                if count > 1 { return wait(count - 1) }
+                let result = Result { try change() }
+                outcome.withLock { $0 = result }
+            }
+        }
+        wait(count)
+        let prepared = try faults.during { try SealPreparation(fixture.workspace, fixture.store) }
+        try #require(outcome.withLock { $0 }).get()
+        return prepared
+    }
+
+    /// The top directories in the order in which they are walked.
+    private func walkedFirst(_ fixture: StoreFixture) throws -> [TreePath] {
+        let top = try fixture.upper(.root)
+        return try Syscall.names(at: top.fd, top.path).map { TreePath(names: [$0]) }
+    }
+
+    @Test func `a directory that is renamed under the walk and found twice is looked at again`() throws {
+        let fixture = try StoreFixture(["a/g": [1], "b/g": [2]])
+        let paths = try walkedFirst(fixture)
+        let (first, second) = (paths[0], paths[1])
+        let place = try fixture.write(first.appending(FileName("d")).appending(FileName("f")), old)
+        let holder = try fixture.upper(first)
+        let (source, target) = (
+            try holder.child(FileName("d")), try fixture.upper(second).child(FileName("d"))
+        )
+        let directory = try inode(source)
+        let above = [try inode(holder), try inode(try fixture.upper(second))]
+        // After the top, the first directory and the one in it, the second is about to be listed.
+        var prepared = try prepare(fixture, at: FaultPoint(.open, in: "open(_:depth:)"), 4) {
+            [tracker = fixture.workspace.tracker] in
+            try Syscall.rename(at: source.fd, source.path, to: target.fd, target.path)
+            above.forEach(tracker.changed)
+        }
+        let moved = try target.child(FileName("f"))
+        #expect(throws: Errno.self) { try Syscall.stat(at: place.fd, place.path) }
+        try rewrite(moved, in: fixture)
+        let ahead = try prepared.finish()
+        #expect(!ahead.parts.values.contains { $0.inode == directory })
+        var walk = SealWalk(fixture.workspace, fixture.store, .include, prepared: ahead)
+        let root = try walk.run()
+        let path = second.appending(FileName("d")).appending(FileName("f"))
+        #expect(try walk.trees.entry(at: path, below: root)?.blob == Digest.of(new))
+        prepared.undo()
+    }
+
+    @Test func `a directory that has another's place for a moment is not looked at as that`() throws {
+        let fixture = try StoreFixture(["a/g": [1], "b/g": [2]])
+        let path = try walkedFirst(fixture)[0]
+        try fixture.write(path.appending(FileName("x")), old)
+        let place = try fixture.upper(path)
+        let twin = RawPath(fixture.appending("twin"))
+        try Syscall.makeDirectory(at: AT_FDCWD, twin, mode: 0o755)
+        do {
+            let file = try Syscall.open(
+                at: AT_FDCWD, twin.appending(FileName("x")), O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
+            _ = try new.withUnsafeBytes { try Syscall.write(file.fd, $0, at: 0) }
+        }
+        let exchange: @Sendable () throws -> Void = {
+            try Syscall.rename(at: place.fd, place.path, to: AT_FDCWD, twin, .exchange)
+        }
+        fixture.faults.once(at: Self.linking) { try? exchange() }
+        // After the top's, before its own.
+        var prepared = try prepare(fixture, at: FaultPoint(.open, in: "opened()"), 2, exchange)
+        fixture.workspace.tracker.changed(try inode(try fixture.upper(.root)))
+        let ahead = try prepared.finish()
+        #expect(try object(new, in: fixture) == nil)
+        var walk = SealWalk(fixture.workspace, fixture.store, .include, prepared: ahead)
+        let root = try walk.run()
+        #expect(
+            try walk.trees.entry(at: path.appending(FileName("x")), below: root)?.blob == Digest.of(old))
+        prepared.undo()
+    }
+
+    /// Without a descriptor of its own it is found by its path, which may lead elsewhere for a moment.
+    @Test func `what lies too deep to be held open is left for the seal to look at`() throws {
+        let path = TreePath(names: Array(repeating: FileName("deep"), count: 70)).appending(FileName("f"))
+        let fixture = try StoreFixture(["g": [1]])
+        try fixture.write(path, old)
+        var prepared = try SealPreparation(fixture.workspace, fixture.store)
+        let depths = try prepared.finish().parts.keys.map(\.names.count)
+        #expect(depths.max() == 63)
+        prepared.undo()
+        #expect(try fixture.bytes(path, of: try fixture.commit()) == old)
+    }
+
     @Test func `a file that was hashed in the background and written to since is sealed as it is`() throws {
         let fixture = try StoreFixture()
         let hashing = BackgroundHashing(fixture.workspace, delay: .milliseconds(1))
