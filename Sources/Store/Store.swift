@@ -113,7 +113,7 @@ public final class Store: Sendable {
         guard let root = try? Syscall.open(at: AT_FDCWD, RawPath(path), O_RDONLY | O_DIRECTORY),
             let ownership = try? takeOwnership(root, path, nil)
         else { return }
-        let files = ["catalog.db-wal", "catalog.db-shm", "catalog.db"].map { RawPath($0) }
+        let files = ["-journal", "-wal", "-shm", ""].map { RawPath("catalog.db\($0)") }
         // First that by which it is a store: a new owner looks for it once more.
         for name in [StoreFormat.fileName] + files + [lockName] { try? Syscall.unlink(at: root.fd, name) }
         withExtendedLifetime(ownership) {}
@@ -172,7 +172,22 @@ public final class Store: Sendable {
         at path: String, _ access: Access, now: @escaping @Sendable () -> Timestamp = Store.clock,
         lock: Descriptor? = nil, finishesLater: Bool = false
     ) throws(StoreError) -> Store {
-        try Store(path: path, access: access, now: now, lock: lock, finishesLater: finishesLater)
+        func opened(_ access: Access) throws(StoreError) -> Store {
+            try Store(path: path, access: access, now: now, lock: lock, finishesLater: finishesLater)
+        }
+        do throws(StoreError) { return try opened(access) } catch {
+            guard access == .reading, isUnused(path) else { throw error }
+            // Making it may have been cut short before its catalog was whole, which an owner finishes.
+            try opened(.owning).close()
+            return try opened(access)
+        }
+    }
+
+    /// Whether nothing was ever sealed or staged, so that there is no catalog to be missed.
+    private static func isUnused(_ path: String) -> Bool {
+        ["objects", "workspaces"].allSatisfy { name in
+            (try? Syscall.names(at: AT_FDCWD, RawPath("\(path)/\(name)")))?.isEmpty == true
+        }
     }
 
     /// The system's clock.

@@ -44,6 +44,38 @@ import Testing
         #expect(code { try Store.create(at: directory.appending("file"), now: TestClock.start) } != nil)
     }
 
+    /// Without a catalog, with one that has nothing in it, and with one whose first transaction is to be rolled back.
+    @Test(arguments: [nil, [], SQLiteJournal.ofNothing])
+    func `a store whose making was cut short is finished by who opens it first`(journal: [UInt8]?) throws {
+        let path = directory.appending("cut")
+        try Store.create(at: path, now: TestClock.start)
+        for name in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] { unlink("\(path)/\(name)") }
+        if let journal {
+            let page = [UInt8](repeating: 0, count: journal.isEmpty ? 0 : 4096)
+            try Data(page).write(to: URL(fileURLWithPath: "\(path)/catalog.db"))
+            if !journal.isEmpty {
+                try Data(journal).write(to: URL(fileURLWithPath: "\(path)/catalog.db-journal"))
+            }
+        }
+        let reader = try Store.open(at: path, .reading)
+        #expect(try reader.versions().isEmpty)
+        try reader.close()
+        let owner = try Store.open(at: path, .owning)
+        #expect(try owner.verify().isClean)
+        try owner.close()
+    }
+
+    @Test func `a catalog that is missing is made anew only where there is nothing to be missed`() throws {
+        let path = directory.appending("lost")
+        try Store.create(at: path, now: TestClock.start)
+        try Data([1]).write(to: URL(fileURLWithPath: "\(path)/objects/left"))
+        unlink("\(path)/catalog.db")
+        #expect(code { _ = try Store.open(at: path, .reading) } == .system(.noSuchFileOrDirectory))
+        #expect(access("\(path)/catalog.db", F_OK) != 0)
+        try Data().write(to: URL(fileURLWithPath: "\(path)/catalog.db"))
+        #expect(code { _ = try Store.open(at: path, .reading) } == .damaged)
+    }
+
     @Test func `making a store that was interrupted can be done again, and over nothing else`() throws {
         let path = directory.appending("store")
         for name in ["", "/objects", "/tmp"] { mkdir(path + name, 0o755) }
@@ -176,4 +208,11 @@ import Testing
         #expect(throws: StoreError.self) { try fixture.open() }
         #expect(try TreeSnapshot.read(outside.path) == before)
     }
+}
+
+private enum SQLiteJournal {
+    /// The rollback journal of a transaction that began in a file without pages. See: sqlite.org/fileformat2.html, 3
+    static let ofNothing: [UInt8] =
+        [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7] + [UInt8](repeating: 0, count: 12)
+        + [0, 0, 2, 0, 0, 0, 16, 0] + [UInt8](repeating: 0, count: 484)
 }

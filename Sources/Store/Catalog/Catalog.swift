@@ -40,7 +40,7 @@ public final class Catalog: Sendable {
                 try DatabaseQueue(path: name, configuration: configuration)
             }
             // What cannot be read is to be found now.
-            if isReadOnly { try readers.use { _ in } }
+            if isReadOnly { try readers.use(Catalog.requireTables) }
         } catch {
             throw Catalog.storeError(error, doing: "open the catalog")
         }
@@ -60,6 +60,13 @@ public final class Catalog: Sendable {
         try Catalog.migrator.migrate(owner)
         try Catalog.moveLog(owner)
         return owner
+    }
+
+    private static func requireTables(_ reader: DatabaseQueue) throws {
+        if try reader.unsafeRead({ db in try db.tableExists("versions") }) { return }
+        throw StoreError(
+            .damaged, "the catalog has no tables", subject: "catalog.db",
+            hint: "restore it from a backup; every sealed byte is still in objects/")
     }
 
     /// Moves what the log holds into the file, durably. The log may hold a transaction whose sync failed, and which
