@@ -84,7 +84,9 @@ extension Engine {
         guard staged.entries > 0 else { return }
         throw StoreError(
             .stagedChanges,
-            "there are \(staged.entries) staged changes that would be committed with the import",
+            staged.entries == 1
+                ? "there is a staged change that would be committed with the import"
+                : "there are \(staged.entries) staged changes that would be committed with the import",
             subject: "staging",
             hint: "commit or abort them first, or give --force to commit everything, or --no-commit")
     }

@@ -153,6 +153,7 @@ private struct Sealing {
     func run(
         _ prepared: inout SealPreparation, _ swapped: (Version) throws(StoreError) -> Void
     ) throws(StoreError) -> Sealed {
+        let writers = workspace.tracker.writers
         var walk = SealWalk(workspace, store, request.openFiles)
         // Staged files that have a name in objects/ as well.
         var linked: [Digest] = []
@@ -160,7 +161,8 @@ private struct Sealing {
         do throws(StoreError) {
             let copies = store.lostWrites.mustCopy
             let ahead = try prepared.finish(copies: copies)
-            walk = SealWalk(workspace, store, request.openFiles, copies: copies, prepared: ahead)
+            walk = SealWalk(
+                workspace, store, request.openFiles, copies: copies, writtenBefore: writers, prepared: ahead)
             stored = try sealUpToCommit(&walk, &prepared, &linked)
         } catch {
             undo(walk, &prepared, linked)

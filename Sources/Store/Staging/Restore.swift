@@ -44,10 +44,9 @@ extension Store {
     ) throws(StoreError) {
         try exclusively("restore") { () throws(StoreError) in
             try workspace.requireUsable()
-            let wanted = try Store.outermost(paths).map { path throws(StoreError) in
-                (path, try entry(at: path, of: version))
-            }
-            try replace(workspace, wanted.map(\.0), force: force, replaced, opened) {
+            // Also those below others, of which one may be a slip.
+            for path in paths { _ = try entry(at: path, of: version) }
+            try replace(workspace, Store.outermost(paths), force: force, replaced, opened) {
                 (replacement, path) throws(StoreError) in
                 let entry = try entry(at: path, of: version)
                 if path.isRoot {

@@ -23,6 +23,8 @@ struct SealWalk: Sendable {
 
     /// What all of it comes to.
     private(set) var sum: SealSum
+    /// Files that were open for writing when the gate was closed: they are sealed as they are when they are looked at.
+    private let writtenBefore: Set<UInt64>
     /// Blobs already copied into `objects/`, from files that are open for writing for instance.
     private(set) var copied: [Digest] = []
     private(set) var openAtSeal: [Manifest.OpenFile] = []
@@ -66,10 +68,11 @@ struct SealWalk: Sendable {
     /// - Parameters:
     ///   - isAhead: whether the gate is open.
     ///   - copies: whether bytes were lost before.
+    ///   - writtenBefore: the backing inodes of files that were open for writing when the gate was closed.
     ///   - prepared: what a walk ahead found, without what has changed since.
     init(
         _ workspace: Workspace, _ store: Store, _ openFiles: OpenFilesPolicy, isAhead: Bool = false,
-        trustsNotes: Bool = true, copies: Bool = false,
+        trustsNotes: Bool = true, copies: Bool = false, writtenBefore: Set<UInt64> = [],
         prepared: (editor: TreeEditor, parts: [TreePath: SealPart], totals: SealTotals?)? = nil
     ) {
         self.store = store
@@ -78,6 +81,7 @@ struct SealWalk: Sendable {
         self.isAhead = isAhead
         self.trustsNotes = trustsNotes
         self.copies = copies
+        self.writtenBefore = writtenBefore
         editor = prepared?.editor ?? TreeEditor(store.trees)
         parts = prepared?.parts ?? [:]
         sum = SealSum(prepared: prepared?.totals)
@@ -222,6 +226,9 @@ struct SealWalk: Sendable {
                 (found, size) = (now, UInt64(now.status.st_size))
             }
             let digest = try closedFile(found, at: place)
+            if writtenBefore.contains(found.file.inode) {
+                openAtSeal.append(Manifest.OpenFile(path: path, isTorn: false))
+            }
             level.part.referenced[digest] = size
             if copies {
                 // There is a copy already.

@@ -106,6 +106,9 @@ public final class WriteTracker: Sendable {
         state.withLock { $0.writers[backing] != nil }
     }
 
+    /// All files that are open for writing.
+    var writers: Set<UInt64> { state.withLock { Set($0.writers.keys) } }
+
     public var openCount: Int { state.withLock { $0.writers.count } }
 
     /// Returns what was touched so far and forgets it, but for files that are open now.

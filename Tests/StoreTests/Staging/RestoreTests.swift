@@ -96,6 +96,7 @@ import Testing
         #expect(unknown?.code == .unknownPath)
         #expect(unknown?.hint == "did you mean data/same?")
         #expect(code { try restore("model/below") } == .unknownPath)
+        #expect(code { try restore("data", "data/nope") } == .unknownPath)
         #expect(try fixture.stagedBytes("model") == [44])
     }
 

@@ -189,6 +189,20 @@ import Testing
         return version
     }
 
+    @Test func `a file that is closed while the seal runs was open at it`() throws {
+        let fixture = try StoreFixture(["other": [1], "log": old])
+        let backing = try inode(try fixture.upper("log"))
+        let (faults, tracker) = (fixture.faults, fixture.workspace.tracker)
+        tracker.opened(backing)
+        // The seal's walk is the second that lists the top.
+        let listing = FaultPoint(.open, in: "open(_:depth:)")
+        faults.once(at: listing) { faults.once(at: listing) { tracker.closed(backing) } }
+        let outcome = try fixture.commitOutcome()
+        #expect(outcome.kept.isEmpty)
+        #expect(outcome.version.manifest.openAtSeal == [Manifest.OpenFile(path: "log", isTorn: false)])
+        #expect(try fixture.bytes("log", of: outcome.version) == old)
+    }
+
     /// A FIFO would have whoever opens it wait, a whiteout cannot be opened.
     @Test(.timeLimit(.minutes(1)), arguments: [S_IFIFO, S_IFCHR, S_IFLNK, S_IFSOCK], [false, true])
     func `what has taken a file's place is not opened for it`(kind: mode_t, isGone: Bool) throws {
