@@ -205,7 +205,7 @@ import Testing
         #expect(refused.status == 1)
         #expect(refused.errors.contains("--yes"))
         #expect(try tool.run("restore", "two", "a").errors.contains("staged changes that would be lost"))
-        #expect(try tool.run("import", "in").errors.contains("staged changes"))
+        #expect(try tool.run("import", "in").errors.contains("a staged change that would"))
         #expect(try tool.run("abort", "--yes").output.hasPrefix("Threw away 1 change"))
         #expect(try tool.run("status", "--json").json["staging"]["entries"].integer == 0)
     }
