@@ -185,6 +185,7 @@ public final class Store: Sendable {
 
     /// Whether nothing was ever sealed or staged, so that there is no catalog to be missed.
     private static func isUnused(_ path: String) -> Bool {
+        // A directory that cannot be listed may hold something.
         ["objects", "workspaces"].allSatisfy { name in
             (try? Syscall.names(at: AT_FDCWD, RawPath("\(path)/\(name)")))?.isEmpty == true
         }

@@ -62,6 +62,7 @@ public final class Catalog: Sendable {
         return owner
     }
 
+    /// - Throws: ``StoreError`` `.damaged` for a catalog that its first owner has not finished, or that is another file.
     private static func requireTables(_ reader: DatabaseQueue) throws {
         if try reader.unsafeRead({ db in try db.tableExists("versions") }) { return }
         throw StoreError(

@@ -10,6 +10,7 @@ enum BackingFlags {
 
     /// As far as the backing filesystem has them: what counts is in the mark.
     static func set(_ flags: FileFlags, on place: Place) {
+        // One that cannot be opened has them in its mark all the same.
         if let file = try? place.openWhateverMode() { set(flags, on: file) }
     }
 

@@ -28,7 +28,7 @@ struct SealPreparation {
     /// Whether `next/` says that names may have been given.
     private(set) var hasBegun = false
 
-    /// Prepares a seal. ``finish()`` or ``undo()`` must follow.
+    /// Prepares a seal. ``finish(copies:)`` or ``undo()`` must follow.
     init(_ workspace: Workspace, _ store: Store, progress: Progress = .none) throws(StoreError) {
         self.store = store
         self.workspace = workspace
@@ -98,7 +98,7 @@ struct SealPreparation {
     }
 
     /// The names that are to be made durable. Not one that a FIFO or a whiteout has got, which must not be opened: the
-    /// change of names in its directory is noted before the gate closes, so ``finish()`` takes that one back.
+    /// change of names in its directory is noted before the gate closes, so ``finish(copies:)`` takes that one back.
     private static func namesToSync(
         _ linked: [Digest: UInt64], in store: Store
     ) throws(StoreError) -> [Digest] {
@@ -191,7 +191,7 @@ struct SealPreparation {
             return false
         }
         given()
-        // A change is noted when it has been made, so another file may have that name for a moment longer. ``finish()``
+        // A change is noted when it has been made, so another file may have that name for a moment longer. ``finish(copies:)``
         // takes it back then.
         if !workspace.tracker.wasChanged(file.inode, gifts.inode) { return true }
         // Something else may have been made under the number of one that is gone.

@@ -82,6 +82,7 @@ struct StoreLocation {
         return StoreLocation(path: store, mountpoint: path)
     }
 
+    /// What the mount at `path` says of its store; ENOENT where there is none.
     private static func identity(ofMountAt path: String) throws(Errno) -> [UInt8] {
         do throws(Errno) { return try SmallFile.read(path + "/.firn/store") } catch {
             guard error == .noSuchFileOrDirectory else { throw error }

@@ -79,6 +79,7 @@ import Testing
         // `next/` is marked before names are given, and again when it is known what it lies over.
         faults.once(at: marking) {
             let lose: @Sendable () -> Void = {
+                // The program's own error, which is not looked at here.
                 try? lostWrites.watching { () throws(Errno) in throw .noSpace }
             }
             if isSealing { faults.once(at: marking, lose) } else { lose() }

@@ -225,6 +225,7 @@ import Testing
         let (begun, opened) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         Thread.detachNewThread { [workspace = fixture.workspace] in
             begun.signal()
+            // What goes wrong shows in `isOpen`.
             let file = try? workspace.openForReading(place)
             isOpen.withLock { $0 = file != nil }
             opened.signal()

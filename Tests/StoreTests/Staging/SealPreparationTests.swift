@@ -324,6 +324,7 @@ import Testing
         let exchange: @Sendable () throws -> Void = {
             try Syscall.rename(at: place.fd, place.path, to: AT_FDCWD, twin, .exchange)
         }
+        // Where it is not exchanged back the file below is not found.
         fixture.faults.once(at: Self.linking) { try? exchange() }
         // After the top's, before its own.
         var prepared = try prepare(fixture, at: FaultPoint(.open, in: "opened()"), 2, exchange)
